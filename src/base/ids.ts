@@ -1,0 +1,28 @@
+declare const nodeBrand: unique symbol;
+declare const storeBrand: unique symbol;
+declare const epochBrand: unique symbol;
+declare const seqBrand: unique symbol;
+declare const requestBrand: unique symbol;
+
+/** The name of a node or a coordinator in the topology, such as `n1`. */
+export type NodeId = string & { readonly [nodeBrand]: true };
+/** The random name of a data directory, made with it. */
+export type StoreId = string & { readonly [storeBrand]: true };
+/** The number of a configuration: 1, 2, 3 ...; 0 stands for "none yet". */
+export type Epoch = number & { readonly [epochBrand]: true };
+/** The place of an entry in the log, counted from 1 without gaps; 0 stands for "before the first". */
+export type Seq = number & { readonly [seqBrand]: true };
+/** What makes a write take effect once: the client's `Idempotency-Key`, or a name that the head made. */
+export type RequestId = string & { readonly [requestBrand]: true };
+
+export const nodeId = (text: string): NodeId => text as NodeId;
+export const storeId = (text: string): StoreId => text as StoreId;
+export const epoch = (number: number): Epoch => number as Epoch;
+export const seq = (number: number): Seq => number as Seq;
+export const requestId = (text: string): RequestId => text as RequestId;
+
+export const NO_EPOCH = epoch(0);
+export const NO_SEQ = seq(0);
+
+/** The seq that follows. */
+export const next = (after: Seq): Seq => (after + 1) as Seq;

@@ -1,0 +1,77 @@
+import type { ErrorCode } from '../base/errors.ts';
+import type { Epoch, NodeId, RequestId, Seq } from '../base/ids.ts';
+import type { Command, Operation, Outcome, StoredRecord } from '../protocol/command.ts';
+import type { Configuration, Role } from '../protocol/configuration.ts';
+import type { VersionedTopology } from '../protocol/topology.ts';
+import type { WriteReply } from '../replica/events.ts';
+
+export type Intent = 'read' | 'write';
+
+/** Where a request is to be answered. */
+export type Route =
+  | { readonly kind: 'here' }
+  | { readonly kind: 'elsewhere'; readonly node: NodeId; readonly epoch: Epoch }
+  /** Not within the time that such a request waits (a read 1 s, a write 5 s). */
+  | {
+      readonly kind: 'unavailable';
+      readonly code: Extract<ErrorCode, 'NOT_READY' | 'RECOVERING' | 'BROKEN'>;
+      readonly reason: string;
+    };
+
+/** A page of keys in the order of their UTF-8 bytes. */
+export interface KeyPage {
+  readonly keys: readonly { readonly key: string; readonly record: StoredRecord }[];
+  /** The last key of the page if more follow, else `null`. */
+  readonly next: string | null;
+}
+
+/** The shape of `GET /status`: the names that INTERFACE.md fixes, and more. */
+export interface NodeStatus {
+  readonly node: NodeId;
+  readonly role: Role;
+  readonly epoch: Epoch;
+  readonly received: Seq;
+  readonly durable: Seq;
+  readonly committed: Seq;
+  readonly keys: number;
+  readonly [more: string]: unknown;
+}
+
+/** How a process is, in words that `/healthz` and `/readyz` give. `reason` is `null` when it is well. */
+export interface Health {
+  readonly well: boolean;
+  readonly reason: string | null;
+}
+
+/**
+ * A node as its HTTP side sees it. Reads (`get`, `page`, `readBatch`, `entries`) are linearizable when they are called in
+ * the same turn as a `route` or `routeNow` for `read` that said `here`.
+ */
+export interface NodeService {
+  readonly node: NodeId;
+  topology(): VersionedTopology;
+  configuration(): Configuration | null;
+  role(): Role;
+  epoch(): Epoch;
+  /** Where to answer, if that can be said without waiting; `minEpoch` is the `?epoch=` that the caller was redirected with. */
+  routeNow(intent: Intent, minEpoch: Epoch): Route | null;
+  /** Waits until it can be said, up to the intent's limit. */
+  route(intent: Intent, minEpoch: Epoch): Promise<Route>;
+  /** Never rejects: every end is a reply. */
+  write(command: Command, requestId: RequestId | null): Promise<WriteReply>;
+  get(key: string): StoredRecord | undefined;
+  page(query: { prefix: string; after: string | null; limit: number }): KeyPage;
+  /** Applies `get` and `check` operations to the store as it is; other operations are a programming error. */
+  readBatch(operations: readonly Operation[], options: { atomic: boolean }): Outcome;
+  /** Everything under `prefix` at this instant, unaffected by later writes, to be read as slowly as the caller likes. */
+  entries(prefix: string): Iterable<{ readonly key: string; readonly record: StoredRecord }>;
+  /** This replica's estimate of the log clock, in ms: what `expiresAtMs` is compared with. */
+  logTimeMs(): number;
+  status(): NodeStatus;
+  /** Is the process well? */
+  health(): Health;
+  /** Would a request now be answered or redirected? */
+  readiness(): Health;
+  /** Numbers for `/metrics`, by their Prometheus names without the `catena_` prefix. */
+  gauges(): Readonly<Record<string, number>>;
+}
