@@ -26,3 +26,8 @@ export const NO_SEQ = seq(0);
 
 /** The seq that follows. */
 export const next = (after: Seq): Seq => (after + 1) as Seq;
+
+/** The earlier of two places in the log. */
+export const earlier = (a: Seq, b: Seq): Seq => Math.min(a, b) as Seq;
+/** The later of two places in the log. */
+export const later = (a: Seq, b: Seq): Seq => Math.max(a, b) as Seq;

@@ -112,7 +112,7 @@ export type Outcome =
       readonly index: number;
       readonly failure: OperationFailure;
     }
-  /** The request id was used for another command, or came back after its window. Never remembered. */
+  /** The request id was used for another command, or came back after its outcome was forgotten. Nothing was changed now. */
   | { readonly kind: 'rejected'; readonly code: 'REQUEST_ID_REUSED' | 'REQUEST_ID_EXPIRED' };
 
 /** Most keys that one tick removes, so that a million keys due at once hold nothing up for long. */

@@ -36,6 +36,21 @@ export function sameIncarnation(a: Incarnation | null, b: Incarnation | null): b
   return a !== null && b !== null && a.node === b.node && a.storeId === b.storeId && a.boot === b.boot;
 }
 
+/** Whether two configurations are the same in every field. */
+export function sameConfiguration(a: Configuration, b: Configuration): boolean {
+  const key = (c: Configuration) =>
+    JSON.stringify([
+      c.epoch,
+      [...c.members, c.joiner].map((who) => who && [who.node, who.storeId, who.boot]),
+      c.sealed,
+      c.fence,
+      c.leaseMs,
+      c.reads,
+      c.timeMs,
+    ]);
+  return a === b || key(a) === key(b);
+}
+
 export function headOf(configuration: Configuration): Incarnation {
   return memberAt(configuration, 0);
 }

@@ -18,6 +18,7 @@ export interface RememberedRequest {
   readonly timeMs: number;
   /** Of the command, from `fingerprintOf`. */
   readonly fingerprint: number;
+  /** `rejected` as REQUEST_ID_EXPIRED when the results of a batch had to be forgotten early: the id alone is kept. */
   readonly outcome: Outcome;
 }
 

@@ -30,6 +30,8 @@ export type ReplicaEvent =
   /** More is queued on the link than should be; nothing more is sent on it until it has drained. */
   | { readonly kind: 'congested'; readonly link: LinkId }
   | { readonly kind: 'drained'; readonly link: LinkId }
+  /** What `read` asked for: `null` when the log on disk no longer reaches back so far. */
+  | { readonly kind: 'read'; readonly link: LinkId; readonly entries: readonly Entry[] | null }
   | {
       readonly kind: 'write';
       readonly ticket: Ticket;
@@ -38,6 +40,8 @@ export type ReplicaEvent =
       /** When the caller stops waiting, by the monotonic clock. */
       readonly deadlineMs: number;
     }
+  /** The disk failed, or something else that this replica can't go on after. */
+  | { readonly kind: 'failed'; readonly reason: string }
   /** The end of a turn: what gathered goes to the disk and the neighbours. */
   | { readonly kind: 'flush' }
   /** Every few ms: deadlines, expiry, keep-alives, redials. */
@@ -62,6 +66,8 @@ export type Effect =
     }
   /** Drop the log beyond `after`; syncs under way for earlier generations count for nothing. */
   | { readonly kind: 'truncate'; readonly after: Seq; readonly generation: number }
+  /** Read committed entries after `after` back from the disk, for a successor that lacks them; `read` follows. */
+  | { readonly kind: 'read'; readonly link: LinkId; readonly after: Seq; readonly bytesMax: number }
   /** Connect to this successor, trying until it succeeds or `hang-up`; takes the place of an earlier dial. */
   | { readonly kind: 'dial'; readonly to: Incarnation }
   /** Close this link, or with `null` give up the dial under way. No `disconnected` follows. */

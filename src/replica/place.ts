@@ -1,0 +1,133 @@
+import { assert, defined } from '../base/assert.ts';
+import { type Epoch, NO_EPOCH } from '../base/ids.ts';
+import {
+  type Configuration,
+  type Incarnation,
+  isMember,
+  predecessorOf,
+  type Role,
+  roleOf,
+  sameConfiguration,
+  successorOf,
+} from '../protocol/configuration.ts';
+import type { VersionedTopology } from '../protocol/topology.ts';
+import type { Outbox } from './outbox.ts';
+
+export interface PlaceOptions {
+  readonly self: Incarnation;
+  readonly topology: VersionedTopology;
+  /** The configuration found on disk; this incarnation has no place in it yet. */
+  readonly configuration: Configuration | null;
+  /** The longest lease of any configuration held so far, in ms. */
+  readonly leaseMsMax: number;
+}
+
+/**
+ * A replica's place in the chain: the highest configuration it has adopted, and the topology. A configuration counts
+ * (`active`) once it is on disk; until then the replica has left the epoch before and is in none. PROTOCOL.md §2.
+ */
+export class Place {
+  readonly self: Incarnation;
+  readonly #out: Outbox;
+  #topology: VersionedTopology;
+  #held: Configuration | null;
+  #role: Role;
+  #active = false;
+  #leaseMsMax: number;
+  #saves = 0;
+  /** The save that has `#held` on disk; 0 while that is the one recovered. */
+  #activateAt = 0;
+
+  constructor(options: PlaceOptions, out: Outbox) {
+    this.self = options.self;
+    this.#out = out;
+    this.#topology = options.topology;
+    this.#held = options.configuration;
+    this.#leaseMsMax = options.leaseMsMax;
+    this.#role = roleOf(this.#held, this.self);
+  }
+
+  get topology(): VersionedTopology {
+    return this.#topology;
+  }
+  /** The highest configuration adopted, or being adopted. */
+  get held(): Configuration | null {
+    return this.#held;
+  }
+  /** The same, where there is sure to be one. */
+  get configuration(): Configuration {
+    return defined(this.#held, () => 'a configuration');
+  }
+  get epoch(): Epoch {
+    return this.#held?.epoch ?? NO_EPOCH;
+  }
+  get role(): Role {
+    return this.#role;
+  }
+  get active(): boolean {
+    return this.#active;
+  }
+  get isMember(): boolean {
+    return this.#role !== 'spare' && this.#role !== 'joiner';
+  }
+  get isHead(): boolean {
+    return this.#role === 'head' || this.#role === 'only';
+  }
+  get isTail(): boolean {
+    return this.#role === 'tail' || this.#role === 'only';
+  }
+  get predecessor(): Incarnation | null {
+    return this.#held && predecessorOf(this.#held, this.self);
+  }
+  /** The next member. A joiner is not served yet: its state transfer comes with healing. */
+  get successor(): Incarnation | null {
+    const successor = this.#held && successorOf(this.#held, this.self);
+    return successor && this.#held && isMember(this.#held, successor) ? successor : null;
+  }
+
+  /**
+   * Takes up what is newer, and has it saved. An older configuration or topology is ignored.
+   *
+   * @returns whether a newer configuration was taken: `active` is over then, and every session with it.
+   */
+  adopt(configuration: Configuration | null, topology: VersionedTopology | null): boolean {
+    const newer = configuration !== null && configuration.epoch > this.epoch;
+    if (configuration !== null && this.#held !== null && configuration.epoch === this.epoch) {
+      assert(sameConfiguration(configuration, this.#held), () => `I1: two configurations ${this.epoch}`);
+    }
+    const fresher = topology !== null && topology.version > this.#topology.version;
+    if (fresher) this.#topology = topology;
+    if (newer) {
+      this.#active = false;
+      this.#held = configuration;
+      this.#role = roleOf(configuration, this.self);
+      this.#leaseMsMax = Math.max(this.#leaseMsMax, configuration.leaseMs);
+      this.#activateAt = this.#saves + 1;
+    }
+    if (newer || fresher) this.#save();
+    return newer;
+  }
+
+  /** Notes that a save is on disk, and says whether it makes the configuration held `active`. */
+  saved(save: number): boolean {
+    if (this.#active || this.#activateAt === 0 || save < this.#activateAt) return false;
+    this.#active = true;
+    return true;
+  }
+
+  /** Gives up the place in this epoch for good. */
+  leave(): void {
+    this.#active = false;
+  }
+
+  #save(): void {
+    this.#saves += 1;
+    this.#out.push({
+      kind: 'save',
+      save: this.#saves,
+      configuration: this.#held,
+      topology: this.#topology,
+      leaseMsMax: this.#leaseMsMax,
+    });
+  }
+}
