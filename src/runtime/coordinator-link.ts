@@ -1,0 +1,119 @@
+import { CatenaError, messageOf } from '../base/errors.ts';
+import { encodeMessage, MessageDecoder } from '../codec/message-codec.ts';
+import type { Cancel, Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Connection, Transport } from '../ports/transport.ts';
+import { type HeartbeatAnswer, type NodeReport, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import { logDialFailures } from './dial-log.ts';
+
+/** Longest wait between two tries to reach the coordinator, in ms. */
+const RETRY_MS_MAX = 1000;
+/** A coordinator that has more than this queued toward it is not listening: beats are left out until it is, in bytes. */
+const QUEUED_BYTES_MAX = 262_144;
+
+export interface CoordinatorLinkOptions {
+  /** The coordinator's peer address, `host:port`. */
+  readonly address: string;
+  readonly heartbeatMs: () => number;
+  readonly report: () => NodeReport;
+  readonly answered: (answer: HeartbeatAnswer) => void;
+}
+
+/** A node's connection to the coordinator: reports every `heartbeatMs` and hands back the answers, for ever. */
+export class CoordinatorLink {
+  readonly #options: CoordinatorLinkOptions;
+  readonly #deps: { transport: Transport; clock: Clock; logger: Logger };
+  readonly #stop = new AbortController();
+  #connection: Connection | null = null;
+  #cancelBeat: Cancel = () => {};
+
+  constructor(options: CoordinatorLinkOptions, deps: { transport: Transport; clock: Clock; logger: Logger }) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#dial();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#cancelBeat();
+    this.#connection?.close();
+    this.#connection = null;
+  }
+
+  get connected(): boolean {
+    return this.#connection !== null;
+  }
+
+  /** Reports at once, because something has changed that the coordinator waits for. */
+  beatNow(): void {
+    if (this.#connection) this.#beat(this.#connection);
+  }
+
+  #dial(): void {
+    const { transport, logger } = this.#deps;
+    const { address } = this.#options;
+    const log = logDialFailures(logger, `the coordinator at ${address}`);
+    transport.dial(address, { signal: this.#stop.signal, retryMsMax: RETRY_MS_MAX, failed: log.failed }).then(
+      (connection) => {
+        if (this.#stop.signal.aborted) return connection.close();
+        log.succeeded();
+        this.#connected(connection);
+      },
+      () => undefined, // only an abort rejects
+    );
+  }
+
+  #connected(connection: Connection): void {
+    const decoder = new MessageDecoder();
+    this.#connection = connection;
+    connection.listen({
+      data: (bytes) => this.#onData(connection, decoder, bytes),
+      drained: () => {},
+      closed: (reason) => this.#lost(connection, reason),
+    });
+    this.#beat(connection);
+  }
+
+  #onData(connection: Connection, decoder: MessageDecoder, bytes: Uint8Array): void {
+    try {
+      for (const message of decoder.push(bytes)) {
+        if (message.kind !== 'heartbeat-answer')
+          throw new CatenaError('BAD_FRAME', `a coordinator sent ${message.kind}`);
+        this.#options.answered(message);
+      }
+    } catch (error) {
+      if (!(error instanceof CatenaError)) throw error;
+      connection.close();
+      this.#lost(connection, messageOf(error));
+    }
+  }
+
+  #lost(connection: Connection, reason: string): void {
+    if (this.#connection !== connection) return;
+    this.#deps.logger.warn(
+      { reason },
+      'lost the connection to the coordinator; the chain serves on without it',
+    );
+    this.#connection = null;
+    this.#cancelBeat();
+    this.#dial();
+  }
+
+  #beat(connection: Connection): void {
+    if (this.#connection !== connection) return;
+    this.#cancelBeat();
+    if (connection.bufferedBytes <= QUEUED_BYTES_MAX) {
+      connection.send(
+        encodeMessage({
+          kind: 'heartbeat',
+          protocolVersion: PROTOCOL_VERSION,
+          report: this.#options.report(),
+        }),
+      );
+    }
+    this.#cancelBeat = this.#deps.clock.after(this.#options.heartbeatMs(), () => this.#beat(connection));
+  }
+}

@@ -1,0 +1,441 @@
+import { defined, unreachable } from '../base/assert.ts';
+import { CatenaError } from '../base/errors.ts';
+import { type Epoch, NO_EPOCH, NO_SEQ, type NodeId, type RequestId, type StoreId } from '../base/ids.ts';
+import type { Cancel, Clock } from '../ports/clock.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Listening, Transport } from '../ports/transport.ts';
+import type { Command, Operation, Outcome, StoredRecord } from '../protocol/command.ts';
+import type { Configuration, Incarnation, Role } from '../protocol/configuration.ts';
+import type { NodeReport } from '../protocol/messages.ts';
+import type { Topology, VersionedTopology } from '../protocol/topology.ts';
+import type { Effect, ReplicaEvent, Ticket, WriteReply } from '../replica/events.ts';
+import { Replica } from '../replica/replica.ts';
+import { Store } from '../replica/store.ts';
+import { type Recovered, Storage } from '../storage/storage.ts';
+import { CoordinatorLink } from './coordinator-link.ts';
+import { Links } from './links.ts';
+import type { Health, Intent, KeyPage, NodeService, NodeStatus, Route } from './node-service.ts';
+import { gaugesOf, healthOf, type NodeParts, readinessOf, statusOf } from './node-status.ts';
+import { RouteWaiters, routeOf, WAIT_MS } from './routing.ts';
+
+/** How often a replica looks at the time, in ms: deadlines, expiry and keep-alives are this exact. */
+const TICK_MS = 20;
+/** With durability `memory`, how long an acknowledged write may be unsynced, in ms. */
+const MEMORY_SYNC_DELAY_MS = 100;
+
+export interface ReplicaDriverOptions {
+  readonly node: NodeId;
+  /** As the node's own file says: its own addresses and the coordinator's; a coordinator's version takes its place. */
+  readonly topology: Topology;
+  /** Where to accept neighbours. */
+  readonly peer: { readonly hosts: readonly string[]; readonly port: number };
+}
+
+export interface ReplicaDriverDeps {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly transport: Transport;
+  readonly logger: Logger;
+  readonly newStoreId: () => StoreId;
+}
+
+/**
+ * Runs one replica over the ports: what happens becomes events, one at a time, and the effects of each are carried out
+ * in order before the next. It is the node that the HTTP side speaks to.
+ */
+export class ReplicaDriver implements NodeService {
+  readonly node: NodeId;
+  readonly #options: ReplicaDriverOptions;
+  readonly #deps: ReplicaDriverDeps;
+  readonly #links: Links;
+  readonly #waiters = new RouteWaiters();
+  readonly #clients = new Map<Ticket, (reply: WriteReply) => void>();
+  readonly #events: ReplicaEvent[] = [];
+  readonly #store = new Store();
+  /** Known as soon as the boot count is raised, before the log is read. */
+  #self: Incarnation | null = null;
+  #replica: Replica | null = null;
+  #storage: Storage | null = null;
+  #coordinator: CoordinatorLink | null = null;
+  #listening: Listening | null = null;
+  #stepping = false;
+  #flushing = false;
+  #stopped = false;
+  #lastTicket = 0;
+  #snapshotting = false;
+  #cancelTick: Cancel = () => {};
+  /** What routing and the coordinator look at, to tell when it changed. */
+  #shown = '';
+
+  constructor(options: ReplicaDriverOptions, deps: ReplicaDriverDeps) {
+    this.node = options.node;
+    this.#options = options;
+    this.#deps = deps;
+    this.#links = new Links(
+      {
+        addressOf: (to) => this.topology().topology.nodes[to.node]?.peer ?? null,
+        happened: (event) => this.#happened(event),
+      },
+      deps,
+    );
+  }
+
+  /**
+   * Takes the data directory, recovers the store, and takes part. Until it resolves, requests wait or are told that the
+   * node is recovering.
+   *
+   * @throws CatenaError LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED, PORT_IN_USE.
+   */
+  async start(): Promise<void> {
+    this.#tickLater();
+    const { durability } = this.#options.topology;
+    const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
+    const storage = await Storage.open({ syncDelayMs }, this.#deps);
+    this.#storage = storage;
+    try {
+      this.#replica = await this.#recover(storage);
+      this.#listening = await this.#deps.transport.accept(this.#options.peer, (connection) => {
+        this.#links.accepted(connection);
+      });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    storage.listen({
+      synced: (through, generation) => this.#happened({ kind: 'synced', through, generation }),
+      failed: (error) => this.#happened({ kind: 'failed', reason: error.message }),
+    });
+  }
+
+  /** Stops taking part, syncs what is queued, and frees the directory. Clients that still wait learn that the outcome is unknown. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#coordinator?.stop();
+    this.#waiters.endAll('this node is stopping');
+    this.#flush();
+    this.#links.closeAll();
+    await this.#listening?.close();
+    await this.#storage?.close();
+    for (const ticket of [...this.#clients.keys()]) {
+      this.#answer(ticket, { kind: 'refused', code: 'NOT_READY' });
+    }
+  }
+
+  // --- NodeService
+
+  topology(): VersionedTopology {
+    return this.#replica?.topology ?? { version: 0, topology: this.#options.topology };
+  }
+
+  configuration(): Configuration | null {
+    return this.#replica?.configuration ?? null;
+  }
+
+  role(): Role {
+    return this.#replica?.role ?? 'spare';
+  }
+
+  epoch(): Epoch {
+    return this.configuration()?.epoch ?? NO_EPOCH;
+  }
+
+  routeNow(intent: Intent, minEpoch: Epoch): Route | null {
+    return this.#replica && routeOf(this.#replica, intent, minEpoch);
+  }
+
+  route(intent: Intent, minEpoch: Epoch): Promise<Route> {
+    if (this.#stopped) {
+      return Promise.resolve({ kind: 'unavailable', code: 'NOT_READY', reason: 'this node is stopping' });
+    }
+    const now = this.routeNow(intent, minEpoch);
+    if (now) return Promise.resolve(now);
+    return this.#waiters.wait(intent, minEpoch, this.#deps.clock.now().monotonicMs);
+  }
+
+  write(command: Command, requestId: RequestId | null): Promise<WriteReply> {
+    if (this.#stopped || this.#replica === null) {
+      return Promise.resolve({ kind: 'refused', code: 'NOT_READY' });
+    }
+    this.#lastTicket += 1;
+    const ticket = this.#lastTicket;
+    const deadlineMs = this.#deps.clock.now().monotonicMs + WAIT_MS.write;
+    return new Promise((resolve) => {
+      this.#clients.set(ticket, resolve);
+      this.#happened({ kind: 'write', ticket, requestId, command, deadlineMs });
+    });
+  }
+
+  get(key: string): StoredRecord | undefined {
+    return this.#store.get(key);
+  }
+
+  page(query: { prefix: string; after: string | null; limit: number }): KeyPage {
+    return this.#store.page(query);
+  }
+
+  readBatch(operations: readonly Operation[], options: { atomic: boolean }): Outcome {
+    return this.#store.readBatch(operations, options);
+  }
+
+  entries(prefix: string): Iterable<{ readonly key: string; readonly record: StoredRecord }> {
+    return this.#store.entries(prefix);
+  }
+
+  logTimeMs(): number {
+    return this.#replica?.logTimeMs(this.#deps.clock.now()) ?? 0;
+  }
+
+  status(): NodeStatus {
+    return statusOf(this.#parts());
+  }
+
+  health(): Health {
+    return healthOf(this.#parts());
+  }
+
+  readiness(): Health {
+    return readinessOf(this.#parts());
+  }
+
+  gauges(): Readonly<Record<string, number>> {
+    return gaugesOf(this.#parts());
+  }
+
+  #parts(): NodeParts {
+    return {
+      node: this.node,
+      self: this.#self,
+      replica: this.#replica,
+      store: this.#store,
+      storage: this.#replica && this.#storage ? this.#storage.stats() : null,
+      topology: this.topology(),
+      coordinatorConnected: this.#coordinator?.connected ?? false,
+      waitingRequests: this.#waiters.count + this.#clients.size,
+      stopped: this.#stopped,
+    };
+  }
+
+  // --- starting
+
+  async #recover(storage: Storage): Promise<Replica> {
+    const { clock, logger } = this.#deps;
+    const store = this.#store;
+    const startedMs = clock.now().monotonicMs;
+    const recovered = await storage.recover({
+      identified: (identity) => {
+        this.#self = { node: this.node, ...identity };
+        this.#joinCluster();
+      },
+      snapshot: (header) => store.restore(header),
+      row: (row) => store.restoreRow(row),
+      committed: (entry) => {
+        store.apply(entry);
+      },
+    });
+    logger.info(
+      {
+        ...recovered.identity,
+        keys: store.keyCount,
+        committed: recovered.committed,
+        pending: recovered.pending.length,
+        cutBytes: recovered.cutBytes,
+        ms: Math.round(clock.now().monotonicMs - startedMs),
+      },
+      recovered.fresh ? 'made a new data directory' : 'recovered the store',
+    );
+    return this.#newReplica(recovered);
+  }
+
+  #newReplica(recovered: Recovered): Replica {
+    const topology = recovered.topology ?? { version: 0, topology: this.#options.topology };
+    return new Replica(
+      {
+        self: { node: this.node, ...recovered.identity },
+        topology,
+        configuration: recovered.configuration,
+        leaseMsMax: recovered.leaseMsMax,
+        log: {
+          committed: recovered.committed,
+          committedTimeMs: this.#store.timeMs,
+          pending: recovered.pending,
+          runs: recovered.runs,
+        },
+        store: this.#store,
+      },
+      this.#deps.clock.now(),
+    );
+  }
+
+  #joinCluster(): void {
+    // The file's address of the coordinator, not the one kept on disk: it is how a moved coordinator is found again.
+    const [coordinator] = Object.values(this.#options.topology.coordinators);
+    if (!coordinator) throw new CatenaError('BAD_TOPOLOGY', 'the topology names no coordinator');
+    this.#coordinator = new CoordinatorLink(
+      {
+        address: coordinator.peer,
+        heartbeatMs: () => this.topology().topology.timing.heartbeatMs,
+        report: () => this.#report(),
+        answered: ({ configuration, topology }) => {
+          if (configuration || topology) this.#happened({ kind: 'told', configuration, topology });
+        },
+      },
+      this.#deps,
+    );
+    this.#coordinator.start();
+  }
+
+  #report(): NodeReport {
+    const replica = this.#replica;
+    const now = this.#deps.clock.now();
+    return {
+      incarnation: defined(this.#self, () => 'the incarnation, known before anything is reported'),
+      phase: replica === null ? 'recovering' : replica.broken === null ? 'running' : 'broken',
+      problem: replica?.broken ?? null,
+      empty: replica !== null && replica.received === NO_SEQ && replica.configuration === null,
+      configuration: replica?.configuration ?? null,
+      received: replica?.received ?? NO_SEQ,
+      durable: replica?.durable ?? NO_SEQ,
+      committed: replica?.committed ?? NO_SEQ,
+      ready: replica?.ready ?? false,
+      unreachable: replica?.unreachable(now).map((who) => who.node) ?? [],
+      topologyVersion: this.topology().version,
+      wallMs: now.wallMs,
+    };
+  }
+
+  // --- events in, effects out
+
+  #happened(event: ReplicaEvent): void {
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
+    } finally {
+      this.#stepping = false;
+    }
+    this.#afterSteps();
+  }
+
+  #step(event: ReplicaEvent): void {
+    const replica = this.#replica;
+    if (replica === null) return;
+    for (const effect of replica.step(event, this.#deps.clock.now())) this.#carryOut(effect);
+  }
+
+  #afterSteps(): void {
+    const replica = this.#replica;
+    if (replica === null) return;
+    if (replica.wantsFlush && !this.#flushing) {
+      this.#flushing = true;
+      this.#deps.clock.defer(() => this.#flush());
+    }
+    const shown = `${replica.configuration?.epoch} ${replica.active} ${replica.servesReads} ${replica.ready}`;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#waiters.look(replica, this.#deps.clock.now().monotonicMs);
+    this.#coordinator?.beatNow();
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#storage) this.#happened({ kind: 'flush' });
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'append':
+        return this.#append(effect);
+      case 'truncate':
+        return this.#storage?.truncate(effect.after, effect.generation);
+      case 'save':
+        return this.#save(effect);
+      case 'read':
+        return this.#read(effect);
+      case 'dial':
+        return this.#links.dial(effect.to);
+      case 'hang-up':
+        return this.#links.hangUp(effect.link, effect.reason);
+      case 'send':
+        return this.#links.send(effect.link, effect.message);
+      case 'answer':
+        return this.#answer(effect.ticket, effect.reply);
+      case 'say':
+        return this.#deps.logger[effect.level](effect.fields, effect.message);
+      case 'fail':
+        return this.#deps.logger.error({ code: effect.code, reason: effect.reason }, 'stopped taking part');
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #append({ entries, committed, generation }: Extract<Effect, { kind: 'append' }>): void {
+    this.#storage?.append(entries, committed, generation);
+    const last = entries.at(-1);
+    // With durability `memory`, what is received counts as durable; the disk follows within MEMORY_SYNC_DELAY_MS.
+    if (this.#options.topology.durability === 'memory' && last) {
+      this.#events.push({ kind: 'synced', through: last.seq, generation });
+    }
+  }
+
+  #save({ save, configuration, topology, leaseMsMax }: Extract<Effect, { kind: 'save' }>): void {
+    this.#storage?.save({ configuration, topology, leaseMsMax }).then(
+      () => this.#happened({ kind: 'saved', save }),
+      (error: CatenaError) => this.#happened({ kind: 'failed', reason: error.message }),
+    );
+  }
+
+  #read({ link, after, bytesMax }: Extract<Effect, { kind: 'read' }>): void {
+    this.#storage?.read(after, bytesMax).then(
+      (entries) => this.#happened({ kind: 'read', link, entries }),
+      (error: CatenaError) => this.#happened({ kind: 'failed', reason: error.message }),
+    );
+  }
+
+  #answer(ticket: Ticket, reply: WriteReply): void {
+    const resolve = this.#clients.get(ticket);
+    this.#clients.delete(ticket);
+    resolve?.(reply);
+  }
+
+  // --- the passing of time
+
+  #tickLater(): void {
+    this.#cancelTick = this.#deps.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    this.#tickLater();
+    this.#happened({ kind: 'tick' });
+    this.#waiters.look(this.#replica, this.#deps.clock.now().monotonicMs);
+    this.#snapshotIfDue();
+  }
+
+  #snapshotIfDue(): void {
+    const storage = this.#storage;
+    if (!storage || !this.#replica || this.#snapshotting || !storage.snapshotDue()) return;
+    this.#snapshotting = true;
+    const source = this.#store.snapshot();
+    const startedMs = this.#deps.clock.now().monotonicMs;
+    storage
+      .snapshot(source)
+      .then(
+        () => {
+          const ms = Math.round(this.#deps.clock.now().monotonicMs - startedMs);
+          this.#deps.logger.info(
+            { seq: source.header.seq, keys: source.header.keys, ms },
+            'wrote a snapshot',
+          );
+        },
+        (error: Error) =>
+          this.#deps.logger.error({ reason: error.message }, 'a snapshot failed; the log is kept'),
+      )
+      .finally(() => {
+        this.#snapshotting = false;
+      });
+  }
+}
