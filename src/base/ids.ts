@@ -15,13 +15,20 @@ export type Seq = number & { readonly [seqBrand]: true };
 /** What makes a write take effect once: the client's `Idempotency-Key`, or a name that the head made. */
 export type RequestId = string & { readonly [requestBrand]: true };
 
+/** Takes a text for the name of a node; whether the topology has it is checked elsewhere. */
 export const nodeId = (text: string): NodeId => text as NodeId;
+/** Takes a text for the name of a data directory. */
 export const storeId = (text: string): StoreId => text as StoreId;
+/** Takes a number for an epoch. */
 export const epoch = (number: number): Epoch => number as Epoch;
+/** Takes a number for a place in the log. */
 export const seq = (number: number): Seq => number as Seq;
+/** Takes a text for a request id; its length is checked where it comes in. */
 export const requestId = (text: string): RequestId => text as RequestId;
 
+/** Before the first configuration. */
 export const NO_EPOCH = epoch(0);
+/** Before the first entry. */
 export const NO_SEQ = seq(0);
 
 /** The seq that follows. */

@@ -21,10 +21,12 @@ export interface Disk {
   lock(path: string): Promise<DiskLock | null>;
 }
 
+/** An exclusive lock that is held. */
 export interface DiskLock {
   release(): Promise<void>;
 }
 
+/** An open file. Its calls may overlap; what each promises holds for what was awaited before. */
 export interface DiskFile {
   size(): Promise<number>;
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. */

@@ -12,6 +12,7 @@ export interface Connection {
   listen(listener: ConnectionListener): void;
 }
 
+/** What is told of a connection, one call at a time and in order. */
 export interface ConnectionListener {
   data(bytes: Uint8Array): void;
   /** Everything queued has left; called after `send` found more than a little queued. */
@@ -20,11 +21,13 @@ export interface ConnectionListener {
   closed(reason: string): void;
 }
 
+/** A port that accepts connections. */
 export interface Listening {
   /** Stops accepting; open connections stay. */
   close(): Promise<void>;
 }
 
+/** Byte streams between processes: TCP, or a simulated network. */
 export interface Transport {
   /**
    * Accepts connections on a port, on each of `hosts`.

@@ -17,6 +17,7 @@ export type Condition =
   | { readonly kind: 'exists' }
   | { readonly kind: 'absent' };
 
+/** Stores a value; one that was there loses its expiry with it. */
 export interface SetOperation {
   readonly op: 'set';
   readonly key: string;
@@ -25,6 +26,7 @@ export interface SetOperation {
   readonly ttlMs: number | null;
   readonly condition: Condition | null;
 }
+/** Removes a key; that it is absent is no failure unless a condition says so. */
 export interface DeleteOperation {
   readonly op: 'delete';
   readonly key: string;
@@ -54,6 +56,7 @@ export interface CheckOperation {
   readonly version: Seq;
 }
 
+/** One thing done to one key. */
 export type Operation =
   | SetOperation
   | DeleteOperation

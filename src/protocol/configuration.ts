@@ -32,6 +32,7 @@ export interface Configuration {
 /** What a node is in a configuration. A spare holds no place in it. */
 export type Role = 'head' | 'middle' | 'tail' | 'only' | 'joiner' | 'spare';
 
+/** Whether both are there and are the same start of the same node on the same store. */
 export function sameIncarnation(a: Incarnation | null, b: Incarnation | null): boolean {
   return a !== null && b !== null && a.node === b.node && a.storeId === b.storeId && a.boot === b.boot;
 }
@@ -51,14 +52,17 @@ export function sameConfiguration(a: Configuration, b: Configuration): boolean {
   return a === b || key(a) === key(b);
 }
 
+/** The first member: it makes the entries. */
 export function headOf(configuration: Configuration): Incarnation {
   return memberAt(configuration, 0);
 }
 
+/** The last member: it commits, and answers reads. */
 export function tailOf(configuration: Configuration): Incarnation {
   return memberAt(configuration, configuration.members.length - 1);
 }
 
+/** Whether this incarnation counts: the joiner and spares don't. */
 export function isMember(configuration: Configuration, who: Incarnation): boolean {
   return placeOf(configuration, who) >= 0;
 }
@@ -77,6 +81,7 @@ export function successorOf(configuration: Configuration, who: Incarnation): Inc
   return configuration.members[place + 1] ?? configuration.joiner;
 }
 
+/** What an incarnation is in a configuration; `spare` also when there is none yet. */
 export function roleOf(configuration: Configuration | null, who: Incarnation): Role {
   if (configuration === null) return 'spare';
   if (sameIncarnation(configuration.joiner, who)) return 'joiner';

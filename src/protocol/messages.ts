@@ -74,6 +74,7 @@ export interface NodeReport {
   /** Its wall clock, in ms since 1970. */
   readonly wallMs: number;
 }
+/** A node to the coordinator, every `heartbeatMs`. */
 export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly protocolVersion: number;

@@ -9,6 +9,7 @@ export interface Address {
   readonly peer: string;
 }
 
+/** All in ms. */
 export interface Timing {
   readonly heartbeatMs: number;
   readonly suspectAfterMs: number;
@@ -16,6 +17,7 @@ export interface Timing {
   readonly stallAfterMs: number;
 }
 
+/** All in bytes. */
 export interface Limits {
   readonly keyBytes: number;
   readonly valueBytes: number;

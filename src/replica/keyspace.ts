@@ -20,6 +20,7 @@ export interface Held {
   readonly expiresAtMs: number | null;
 }
 
+/** A key and what it holds. */
 export interface KeyedRecord {
   readonly key: string;
   readonly record: StoredRecord;
@@ -152,6 +153,7 @@ export class Keyspace {
   }
 }
 
+/** The record that is handed out for what is held. */
 export function recordOf({ bytes, contentType, version, expiresAtMs }: Held): StoredRecord {
   return { value: { bytes, contentType }, version, expiresAtMs };
 }

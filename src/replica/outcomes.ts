@@ -7,9 +7,12 @@ const REPLACED: OperationResult = { kind: 'set', created: false };
 const DELETED: OperationResult = { kind: 'deleted', deleted: true };
 const NOT_DELETED: OperationResult = { kind: 'deleted', deleted: false };
 const GOT: OperationResult = { kind: 'got', record: undefined };
+/** A check that held. */
 export const CHECKED: OperationResult = { kind: 'checked' };
 
+/** Whether a key was made or replaced; one shared object each. */
 export const setResult = (created: boolean): OperationResult => (created ? CREATED : REPLACED);
+/** Whether there was a key to remove; one shared object each. */
 export const deletedResult = (deleted: boolean): OperationResult => (deleted ? DELETED : NOT_DELETED);
 
 /**

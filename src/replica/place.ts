@@ -13,6 +13,7 @@ import {
 import type { VersionedTopology } from '../protocol/topology.ts';
 import type { Outbox } from './outbox.ts';
 
+/** Who the replica is, and what it was told before it was started. */
 export interface PlaceOptions {
   readonly self: Incarnation;
   readonly topology: VersionedTopology;

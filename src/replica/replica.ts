@@ -16,6 +16,7 @@ import { Place, type PlaceOptions } from './place.ts';
 import type { Store } from './store.ts';
 import { Upstream } from './upstream.ts';
 
+/** What a replica is made from: all of it on disk. */
 export interface ReplicaOptions extends PlaceOptions {
   readonly log: RecoveredLog;
   /** The store after `log.committed`; the replica alone applies entries to it from here on. */

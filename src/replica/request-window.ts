@@ -13,7 +13,7 @@ const REUSED: Applied = { outcome: { kind: 'rejected', code: 'REQUEST_ID_REUSED'
 const EXPIRED: Applied = { outcome: { kind: 'rejected', code: 'REQUEST_ID_EXPIRED' }, replayed: false };
 
 /** What the remembered results of batches may weigh, in bytes, for each of the two kinds of ids. */
-export const OUTCOME_BYTES_MAX = 32 * 1024 * 1024;
+const OUTCOME_BYTES_MAX = 32 * 1024 * 1024;
 
 /** What applying an entry gave. */
 export interface Applied {

@@ -5,4 +5,5 @@ import sortedBtree from 'sorted-btree';
  * default is `module.exports`, and the class is the `default` of that.)
  */
 export const SortedTree = sortedBtree.default;
+/** An instance of it. */
 export type SortedTree<K, V> = InstanceType<typeof SortedTree<K, V>>;

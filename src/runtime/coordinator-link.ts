@@ -11,6 +11,7 @@ const RETRY_MS_MAX = 1000;
 /** A coordinator that has more than this queued toward it is not listening: beats are left out until it is, in bytes. */
 const QUEUED_BYTES_MAX = 262_144;
 
+/** Where the coordinator is, what to tell it, and who takes its answers. */
 export interface CoordinatorLinkOptions {
   /** The coordinator's peer address, `host:port`. */
   readonly address: string;

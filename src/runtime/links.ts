@@ -10,7 +10,7 @@ import { logDialFailures } from './dial-log.ts';
 /** Longest wait between two tries to reach the successor, in ms: short, since the chain stands still meanwhile. */
 const RETRY_MS_MAX = 200;
 /** Queued on one link beyond this, the replica is told to hold back, in bytes. */
-export const LINK_QUEUED_BYTES_MAX = 8_388_608;
+const LINK_QUEUED_BYTES_MAX = 8_388_608;
 /** Connections from other nodes at once; the oldest makes room. */
 const INBOUND_LINKS_MAX = 32;
 
@@ -21,6 +21,7 @@ interface Link {
   congested: boolean;
 }
 
+/** What the links need of the driver. */
 export interface LinksOptions {
   /** The peer address of a node, `host:port`, as the topology in force says; `null` for a node that it doesn't know. */
   readonly addressOf: (to: Incarnation) => string | null;

@@ -5,6 +5,7 @@ import type { Configuration, Role } from '../protocol/configuration.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
 import type { WriteReply } from '../replica/events.ts';
 
+/** What a request wants to do: a read goes to the tail, a write to the head. */
 export type Intent = 'read' | 'write';
 
 /** Where a request is to be answered. */

@@ -24,6 +24,7 @@ const TICK_MS = 20;
 /** With durability `memory`, how long an acknowledged write may be unsynced, in ms. */
 const MEMORY_SYNC_DELAY_MS = 100;
 
+/** Which node this is. */
 export interface ReplicaDriverOptions {
   readonly node: NodeId;
   /** As the node's own file says: its own addresses and the coordinator's; a coordinator's version takes its place. */
@@ -32,6 +33,7 @@ export interface ReplicaDriverOptions {
   readonly peer: { readonly hosts: readonly string[]; readonly port: number };
 }
 
+/** The machine that it runs on. */
 export interface ReplicaDriverDeps {
   readonly clock: Clock;
   readonly disk: Disk;

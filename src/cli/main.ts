@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { CatenaError } from '../base/errors.ts';
+import { addCoordinator } from './coordinator.ts';
+import { addNode } from './node.ts';
+import { addTopology } from './topology.ts';
+import { addUp } from './up.ts';
+
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+const program = new Command('catena')
+  .description('A key-value store replicated by chain replication, spoken to with plain HTTP.')
+  .version(packageJson.version)
+  .exitOverride()
+  .showHelpAfterError('(add --help to see how it is used)')
+  .addHelpText(
+    'after',
+    '\nExample: a chain of three on this machine, then ask it something\n  $ catena up\n  $ curl -L http://localhost:4466/get/key',
+  );
+
+addUp(program);
+addNode(program);
+addCoordinator(program);
+addTopology(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = tell(error);
+}
+
+/** Says what went wrong, unless commander has, and gives the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  if (!(error instanceof CatenaError)) {
+    console.error(error);
+    return FAILED;
+  }
+  console.error(`catena: ${error.message}`);
+  return error.code === 'BAD_PARAMETER' ? WRONG_USAGE : FAILED;
+}

@@ -1,0 +1,103 @@
+import { type Command, Option } from 'commander';
+import { CatenaError } from '../base/errors.ts';
+import { systemClock } from '../platform/clock.ts';
+import { onStopSignals } from '../server/stop-signals.ts';
+import { readTopologyFile } from '../server/topology-file.ts';
+import { Cluster } from './up-cluster.ts';
+import { type PlannedProcess, planOf, portProblems } from './up-plan.ts';
+import { jsonScreen, peopleScreen, type Screen } from './up-screen.ts';
+
+interface UpOptions {
+  readonly topology: string;
+  readonly data: string;
+  readonly restart: boolean;
+  readonly json: boolean;
+}
+
+/** `catena up` */
+export function addUp(program: Command): void {
+  program
+    .command('up')
+    .description('Runs every node and coordinator of a topology as processes on this machine, until Ctrl-C.')
+    .addOption(
+      new Option('--topology <file>', 'the topology file')
+        .env('CATENA_TOPOLOGY')
+        .default('topology/local.json'),
+    )
+    .addOption(
+      new Option('--data <dir>', 'holds a data directory for each process')
+        .env('CATENA_DATA')
+        .default('data'),
+    )
+    .option('--no-restart', 'leave a process that dies dead, instead of starting it again after a second')
+    .option('--json', 'print JSON lines', false)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ catena up --topology topology/five-with-spares.json --data data/five',
+    )
+    .action(up);
+}
+
+/** Resolves when all has started; the process goes on until it is stopped. */
+async function up(options: UpOptions): Promise<void> {
+  const { topology } = await readTopologyFile(options.topology);
+  const plan = planOf(topology, options.data);
+  const problems = await portProblems(plan, options.topology);
+  if (problems.length > 0) throw new CatenaError('PORT_IN_USE', problems.join('\ncatena: '));
+  const screen = screenFor(options, plan);
+  const startedMs = systemClock.now().monotonicMs;
+  const listener = {
+    ready: () => {
+      const tookMs = Math.round(systemClock.now().monotonicMs - startedMs);
+      screen.say(readyText(plan, options, tookMs), { tookMs });
+    },
+    allGone: () => {
+      screen.warn('nothing runs any more');
+      process.exit(1);
+    },
+  };
+  const cluster = new Cluster(
+    { plan, topology: options.topology, restart: options.restart },
+    { screen, listener },
+  );
+  stopWhenAsked(cluster, { screen, data: options.data });
+  cluster.start();
+  screen.table(`${options.topology} ("${topology.name}") on this machine:`, cluster.rows());
+}
+
+function screenFor(options: UpOptions, plan: readonly PlannedProcess[]): Screen {
+  if (options.json) return jsonScreen(() => new Date(systemClock.now().wallMs).toISOString());
+  return peopleScreen(plan.map(({ id }) => id));
+}
+
+function readyText(plan: readonly PlannedProcess[], { data }: UpOptions, tookMs: number): string {
+  const nodes = plan.filter(({ kind }) => kind === 'node');
+  return [
+    `ready after ${(tookMs / 1000).toFixed(1)} s: any node takes any request. Try`,
+    `  curl -L -X PUT -d value ${nodes.at(-1)?.url}/set/key`,
+    `  curl -L ${nodes[0]?.url}/get/key`,
+    `Ctrl-C stops all; the data stays in ${data}`,
+  ].join('\n');
+}
+
+function stopWhenAsked(cluster: Cluster, { screen, data }: { screen: Screen; data: string }): void {
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    screen.say('stopping in order (Ctrl-C once more ends all at once)');
+    const inTime = await cluster.stop();
+    const how = inTime
+      ? 'stopped'
+      : 'stopped; what did not stop in time was killed, and no data is lost by that';
+    screen.say(`${how}. The data is kept in ${data}`);
+    process.exit(inTime ? 0 : 1);
+  };
+  const endAtOnce = async (): Promise<void> => {
+    await cluster.kill();
+    process.exit(1);
+  };
+  onStopSignals({ clock: systemClock, first: () => void stop(), again: () => void endAtOnce() });
+  // Nobody reads what is printed any more, as after `catena up | head`.
+  process.stdout.on('error', () => void stop());
+}

@@ -1,0 +1,40 @@
+import pino from 'pino';
+import { CatenaError } from '../base/errors.ts';
+import type { Logger } from '../ports/logger.ts';
+import { prettyLines } from './pretty.ts';
+
+/** A log that nobody reads fast enough loses lines beyond this, rather than holding the chain up. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** The log of a whole process. */
+export interface ProcessLogger extends Logger {
+  /** A line at the end: it is written before this returns, past any that is on its way, so that the process may exit behind it. */
+  fatal(fields: object, message: string): void;
+}
+
+/**
+ * Logs to standard output: JSON lines, or lines for people when it is a terminal. `bindings` gives what stands on each
+ * line: the node, and its role and epoch at that moment.
+ *
+ * @param level as in `CATENA_LOG_LEVEL`: the least that is logged.
+ * @throws CatenaError BAD_PARAMETER for another level than pino's.
+ */
+export function createLogger({ level, bindings }: { level: string; bindings: () => object }): ProcessLogger {
+  if (!LEVELS.includes(level)) {
+    const known = LEVELS.join(', ');
+    throw new CatenaError('BAD_PARAMETER', `CATENA_LOG_LEVEL is "${level}": give one of ${known}`);
+  }
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  return pino({ level, base: { pid: process.pid }, mixin: bindings, timestamp }, standardOutput());
+}
+
+function standardOutput(): pino.DestinationStream {
+  // Never synchronous: a paused terminal or a full pipe would stop the node.
+  const out = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });
+  if (!process.stdout.isTTY) return out;
+  const format = prettyLines({ colors: process.stdout.hasColors(), without: ['pid'], brief: false });
+  const people = { write: (line: string) => void out.write(format(line)), flushSync: () => out.flushSync() };
+  return people;
+}

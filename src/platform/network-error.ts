@@ -1,0 +1,26 @@
+import { messageOf } from '../base/errors.ts';
+import { errnoOf } from './disk-error.ts';
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused: nothing listens there',
+  ECONNRESET: 'the other end broke the connection',
+  EPIPE: 'the other end broke the connection',
+  ETIMEDOUT: 'the other end did not answer in time',
+  EHOSTUNREACH: 'the host can not be reached',
+  ENETUNREACH: 'the network can not be reached',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the name server did not answer',
+};
+
+/** Why a connection failed, in words that end a sentence. */
+export function reasonOf(error: unknown): string {
+  // A name with several addresses fails with one error for each.
+  if (isAggregate(error)) return [...new Set(error.errors.map(reasonOf))].join(', ');
+  const errno = errnoOf(error);
+  const words = WORDS[errno ?? ''];
+  return words === undefined ? messageOf(error) : `${words} (${errno})`;
+}
+
+function isAggregate(error: unknown): error is { errors: unknown[] } {
+  return typeof error === 'object' && error !== null && 'errors' in error && Array.isArray(error.errors);
+}

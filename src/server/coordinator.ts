@@ -1,0 +1,34 @@
+import { NO_EPOCH, nodeId } from '../base/ids.ts';
+import { createCoordinatorServer } from '../http/coordinator-server.ts';
+import { systemClock } from '../platform/clock.ts';
+import { openDisk } from '../platform/disk.ts';
+import { TcpTransport } from '../platform/transport.ts';
+import { CoordinatorDriver } from '../runtime/coordinator-driver.ts';
+import { listenPlan } from './listen-at.ts';
+import { addressOf, type ServerOptions } from './node.ts';
+import type { ServerContext } from './process.ts';
+import { type Running, startHalves } from './running.ts';
+import { readTopologyFile } from './topology-file.ts';
+
+/**
+ * Starts a coordinator of the topology.
+ *
+ * @throws CatenaError BAD_TOPOLOGY, BAD_PARAMETER, PORT_IN_USE, LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED
+ */
+export async function startCoordinator(
+  options: ServerOptions,
+  { logger, describe }: ServerContext,
+): Promise<Running> {
+  const { topology, digest } = await readTopologyFile(options.topology);
+  const node = nodeId(options.node);
+  const at = listenPlan(addressOf(node, topology.coordinators, options.topology), options);
+  const driver = new CoordinatorDriver(
+    { node, topology, digest, peer: at.peer },
+    { clock: systemClock, disk: await openDisk(options.data), transport: new TcpTransport(), logger },
+  );
+  describe(() => ({ role: 'coordinator', epoch: driver.configuration()?.epoch ?? NO_EPOCH }));
+  const http = createCoordinatorServer({ service: driver, logger, clock: systemClock });
+  const running = await startHalves({ http, driver }, at.http);
+  logger.info({ http: at.http, peer: at.peer, data: options.data }, 'The coordinator runs');
+  return running;
+}
