@@ -1,0 +1,139 @@
+import { messageOf } from '../base/errors.ts';
+import { type Seq, seq } from '../base/ids.ts';
+import type { Entry } from '../protocol/entry.ts';
+import { type Append, type Message, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import { ByteReader, ByteWriter, badFrame } from './bytes.ts';
+import { decodeEntries, encodeEntry } from './entry-codec.ts';
+import { encodeFrame, FRAME_BYTES_MAX, type Frame, FrameDecoder } from './frame.ts';
+import { type JsonMessage, messageShapes } from './protocol-shapes.ts';
+
+const APPEND_FRAME = 1;
+const ACK_FRAME = 2;
+const JSON_FRAME = 3;
+
+/** Beyond this an `Append` is cut into several: a frame is taken only whole, and the receiver holds it until then. */
+const APPEND_BYTES_MAX = 8 * 1024 * 1024;
+/** The longest message that travels as JSON, in bytes. */
+const JSON_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * The chunks of a message, to be sent one behind the other. Entries go in as their memoised bytes, not copied. An `Append`
+ * with more than 8 MiB of entries becomes several of the same meaning.
+ */
+export function encodeMessage(message: Message): Uint8Array[] {
+  switch (message.kind) {
+    case 'append':
+      return encodeAppend(message);
+    case 'ack': {
+      const writer = new ByteWriter(8);
+      writer.varint(message.committed);
+      return encodeFrame(ACK_FRAME, [writer.finish()]);
+    }
+    default:
+      return encodeFrame(JSON_FRAME, [Buffer.from(JSON.stringify(message))]);
+  }
+}
+
+/** Takes what `encodeMessage` makes, in chunks of any size. */
+export class MessageDecoder {
+  readonly #frames: FrameDecoder;
+
+  constructor(options: { frameBytesMax?: number } = {}) {
+    this.#frames = new FrameDecoder({ frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX });
+  }
+
+  /**
+   * The messages that these bytes complete. Entries may keep views on the bytes, which must not be changed any more.
+   *
+   * @throws CatenaError BAD_FRAME: close the connection, it can't be followed any further.
+   */
+  push(bytes: Uint8Array): Message[] {
+    return this.#frames.push(bytes).map(decodeFrame);
+  }
+}
+
+function encodeAppend(message: Append): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  let entries: Entry[] = [];
+  let bytes = 0;
+  for (const entry of message.entries) {
+    const { length } = encodeEntry(entry);
+    const last = entries.at(-1);
+    if (last !== undefined && bytes + length > APPEND_BYTES_MAX) {
+      chunks.push(...appendFrame(upTo(message, entries, last.seq)));
+      entries = [];
+      bytes = 0;
+    }
+    entries.push(entry);
+    bytes += length;
+  }
+  chunks.push(...appendFrame({ ...message, entries }));
+  return chunks;
+}
+
+/** A first part of an `Append`. Its watermarks stay within what has been sent by its end. */
+function upTo(message: Append, entries: readonly Entry[], last: Seq): Append {
+  const upstreamDurable = seq(Math.min(message.upstreamDurable, last));
+  const committed = seq(Math.min(message.committed, last));
+  return { kind: 'append', entries, upstreamDurable, committed };
+}
+
+function appendFrame({ entries, upstreamDurable, committed }: Append): Uint8Array[] {
+  const writer = new ByteWriter(24);
+  writer.varint(upstreamDurable);
+  writer.varint(committed);
+  writer.varint(entries.length);
+  return encodeFrame(APPEND_FRAME, [writer.finish(), ...entries.map(encodeEntry)]);
+}
+
+function decodeFrame({ type, payload }: Frame): Message {
+  switch (type) {
+    case APPEND_FRAME: {
+      const reader = new ByteReader(payload);
+      const upstreamDurable = seq(reader.varint());
+      const committed = seq(reader.varint());
+      const count = reader.varint();
+      return {
+        kind: 'append',
+        entries: decodeEntries(payload, reader.offset, count),
+        upstreamDurable,
+        committed,
+      };
+    }
+    case ACK_FRAME: {
+      const reader = new ByteReader(payload);
+      const committed = seq(reader.varint());
+      if (!reader.done) throw badFrame('an ack is too long');
+      return { kind: 'ack', committed };
+    }
+    case JSON_FRAME:
+      return decodeJson(payload);
+    default:
+      throw badFrame(`no such frame: ${type}`);
+  }
+}
+
+function decodeJson(payload: Buffer): JsonMessage {
+  if (payload.length > JSON_BYTES_MAX) throw badFrame(`a message of ${payload.length} bytes`);
+  const message = parse(payload) as { kind?: unknown; protocolVersion?: unknown } | null;
+  const kind = message?.kind;
+  if (typeof kind !== 'string' || !Object.hasOwn(messageShapes, kind)) {
+    throw badFrame('a message of no known kind');
+  }
+  try {
+    messageShapes[kind as JsonMessage['kind']](message, kind);
+  } catch (error) {
+    const version = message?.protocolVersion ?? PROTOCOL_VERSION;
+    if (version === PROTOCOL_VERSION) throw error;
+    throw badFrame(`the other end speaks protocol version ${version}, this one ${PROTOCOL_VERSION}`, error);
+  }
+  return message as unknown as JsonMessage;
+}
+
+function parse(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString('utf8'));
+  } catch (error) {
+    throw badFrame(`a message is not JSON: ${messageOf(error)}`, error);
+  }
+}

@@ -1,0 +1,21 @@
+import { CatenaError } from '../base/errors.ts';
+import type { Disk } from '../ports/disk.ts';
+
+/** Where in a data directory something was found. */
+export interface Place {
+  readonly disk: Disk;
+  readonly path: string;
+  /** In bytes from the beginning of the file. */
+  readonly offset: number;
+}
+
+/** The error for what no crash can have left: which file, where, and what to do about it. */
+export function corrupt({ disk, path, offset }: Place, what: string, cause?: unknown): CatenaError {
+  return new CatenaError(
+    'CORRUPT',
+    `${disk.root}/${path} is damaged at byte ${offset}: ${what}. ` +
+      `Keep ${disk.root} under another name and start this node on an empty directory: ` +
+      'it is taken in again as new and gets its data from its neighbours.',
+    { cause },
+  );
+}

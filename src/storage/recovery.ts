@@ -1,0 +1,103 @@
+import type { StoreId } from '../base/ids.ts';
+import type { Disk } from '../ports/disk.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Entry } from '../protocol/entry.ts';
+import type { SnapshotHeader } from '../protocol/snapshot.ts';
+import { corrupt } from './corrupt.ts';
+import { LogScan, type ScannedLog } from './log-scan.ts';
+import { type Identity, type Meta, readMeta, writeMeta } from './meta.ts';
+import {
+  LOG_DIRECTORY,
+  META_PATH,
+  SNAPSHOT_DIRECTORY,
+  segmentNumberOf,
+  snapshotPath,
+  snapshotSeqOf,
+  UNFINISHED,
+} from './paths.ts';
+import { readSnapshot, type SnapshotVisitor } from './snapshot.ts';
+
+const EMPTY_META: Meta = { configuration: null, topology: null, leaseMsMax: 0 };
+
+/** Who the directory is, this start counted. */
+export interface Started {
+  readonly identity: Identity;
+  readonly meta: Meta;
+  /** The directory was made by this start. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Finds out who the directory is, or makes it somebody, and raises and syncs its boot count.
+ *
+ * @throws CatenaError CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED.
+ */
+export async function identify(disk: Disk, newStoreId: () => StoreId): Promise<Started> {
+  const found = await readMeta(disk);
+  if (found === null) await refuseUnlessEmpty(disk);
+  await disk.makeDirectory(LOG_DIRECTORY);
+  await disk.makeDirectory(SNAPSHOT_DIRECTORY);
+  const { storeId, boot } = found?.identity ?? { storeId: newStoreId(), boot: 0 };
+  const identity = { storeId, boot: boot + 1 };
+  const meta = found?.meta ?? EMPTY_META;
+  // Syncs the root as well, with the two directories in it.
+  await writeMeta(disk, identity, meta);
+  return { identity, meta, fresh: found === null };
+}
+
+/**
+ * Reads the newest snapshot, if there is one, and removes what is older or unfinished.
+ *
+ * @throws CatenaError CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED.
+ */
+export async function recoverSnapshot(
+  disk: Disk,
+  storeId: StoreId,
+  visitor: SnapshotVisitor,
+): Promise<{ header: SnapshotHeader; bytes: number } | null> {
+  const names = await disk.list(SNAPSHOT_DIRECTORY);
+  const seqs = names.map(snapshotSeqOf).filter((seq) => seq !== null);
+  const newest = seqs.at(-1);
+  const place = { disk, path: snapshotPath(newest ?? 0) };
+  const found = newest === undefined ? null : await readSnapshot(place, { storeId, seq: newest }, visitor);
+  // The newest may have been renamed and not synced: it must last before the others go.
+  await disk.syncDirectory(SNAPSHOT_DIRECTORY);
+  for (const name of names) {
+    const old = snapshotSeqOf(name);
+    if (name.endsWith(UNFINISHED) || (old !== null && old !== newest)) {
+      await disk.remove(`${SNAPSHOT_DIRECTORY}/${name}`);
+    }
+  }
+  return found;
+}
+
+/**
+ * Reads the log, cuts off a torn end and says so.
+ *
+ * @throws CatenaError CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED.
+ */
+export async function recoverLog(
+  found: { storeId: StoreId; snapshot: SnapshotHeader | null },
+  deps: { disk: Disk; logger: Logger; visit: (entry: Entry) => void },
+): Promise<ScannedLog> {
+  const log = await new LogScan(found, deps).run();
+  if (log.cutBytes > 0) {
+    deps.logger.warn(
+      { cutBytes: log.cutBytes, last: log.last },
+      'cut off the end of the log, which a crash had left half-written',
+    );
+  }
+  return log;
+}
+
+/** A log or a snapshot without the file that says whose it is was not left by any crash: `meta` is made first. */
+async function refuseUnlessEmpty(disk: Disk): Promise<void> {
+  const log = await disk.list(LOG_DIRECTORY);
+  const snapshots = await disk.list(SNAPSHOT_DIRECTORY);
+  if (
+    log.some((name) => segmentNumberOf(name) !== null) ||
+    snapshots.some((name) => snapshotSeqOf(name) !== null)
+  ) {
+    throw corrupt({ disk, path: META_PATH, offset: 0 }, 'the file is missing, and there is data beside it');
+  }
+}

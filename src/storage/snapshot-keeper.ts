@@ -1,0 +1,100 @@
+import { assert } from '../base/assert.ts';
+import type { Seq, StoreId } from '../base/ids.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Disk, DiskFile } from '../ports/disk.ts';
+import type { SnapshotSource } from '../protocol/snapshot.ts';
+import { SNAPSHOT_DIRECTORY, snapshotPath } from './paths.ts';
+import { writeSnapshot } from './snapshot.ts';
+import type { Wal } from './wal.ts';
+import { writeAside } from './write-aside.ts';
+
+/** After one that failed none is due for so long, in ms: a full disk is not made better by trying at once. */
+const RETRY_MS = 30_000;
+
+/** Says when a snapshot is due, makes it, and drops the log behind it. */
+export class SnapshotKeeper {
+  readonly #options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number };
+  readonly #deps: { disk: Disk; clock: Clock; wal: Wal; storeId: StoreId };
+  #last: { seq: Seq; bytes: number };
+  /** Of the log when the last snapshot was taken, on the scale of the log's `writtenBytes`; may be negative. */
+  #takenAtBytes: number;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #underWay: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor(
+    options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number },
+    deps: { disk: Disk; clock: Clock; wal: Wal; storeId: StoreId },
+    found: { last: { seq: Seq; bytes: number }; bytesBehind: number },
+  ) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#last = found.last;
+    this.#takenAtBytes = -found.bytesBehind;
+  }
+
+  /** The snapshot in force; seq 0 when there is none. */
+  get last(): { readonly seq: Seq; readonly bytes: number } {
+    return this.#last;
+  }
+
+  due(): boolean {
+    if (this.#underWay || this.#deps.clock.now().monotonicMs < this.#notBeforeMs) return false;
+    const grown = this.#deps.wal.writtenBytes - this.#takenAtBytes;
+    return grown >= Math.max(this.#options.snapshotBytesMin, this.#last.bytes);
+  }
+
+  /** @throws CatenaError DISK_FULL, DISK_FAILED: the one before stays in force. */
+  async take(source: SnapshotSource): Promise<void> {
+    assert(this.#underWay === null, () => 'a snapshot is under way already');
+    this.#underWay = this.#take(source);
+    try {
+      await this.#underWay;
+    } catch (error) {
+      this.#notBeforeMs = this.#deps.clock.now().monotonicMs + RETRY_MS;
+      throw error;
+    } finally {
+      this.#underWay = null;
+    }
+  }
+
+  /** Gives up the one that is under way, if any, and resolves when it is off the disk. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#underWay?.catch(() => undefined);
+  }
+
+  async #take(source: SnapshotSource): Promise<void> {
+    const { disk, wal } = this.#deps;
+    const { seq } = source.header;
+    if (seq <= this.#last.seq) return;
+    const takenAtBytes = wal.writtenBytes;
+    const before = this.#last;
+    let bytes: number | null = null;
+    try {
+      await writeAside(disk, snapshotPath(seq), async (file) => {
+        bytes = await this.#write(file, source);
+      });
+    } catch (error) {
+      if (error === GIVEN_UP) return;
+      throw error;
+    }
+    this.#last = { seq, bytes: bytes ?? 0 };
+    this.#takenAtBytes = takenAtBytes;
+    if (before.seq > 0) await disk.remove(snapshotPath(before.seq));
+    await disk.syncDirectory(SNAPSHOT_DIRECTORY);
+    await wal.dropBehind(seq, this.#options.retainBytesMin);
+  }
+
+  async #write(file: DiskFile, source: SnapshotSource): Promise<number> {
+    const { storeId, wal } = this.#deps;
+    const bytes = await writeSnapshot(file, source, { storeId, stopped: () => this.#stopped });
+    if (bytes === null) throw GIVEN_UP;
+    // A snapshot beyond the synced log would leave a gap behind it after a power cut.
+    await wal.flushed(source.header.seq);
+    return bytes;
+  }
+}
+
+/** Thrown to leave a snapshot that nobody waits for any more. */
+const GIVEN_UP = new Error('given up');
