@@ -181,6 +181,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     kind: fc.constant('welcome' as const),
     committed: anySeq,
+    committedEpoch: anyEpoch,
     runs: fc.array(fc.record({ epoch: anyEpoch, lastSeq: anySeq }), { maxLength: 4 }),
   }),
   fc.record({ kind: fc.constant('resume' as const), after: anySeq }),

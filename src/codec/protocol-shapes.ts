@@ -82,7 +82,11 @@ export const messageShapes: Readonly<Record<JsonMessage['kind'], Shape>> = {
     fenceMs: finite,
   }),
   stale: fields({ configuration: configurationShape, topology: topologyShape }),
-  welcome: fields({ committed: whole, runs: listOf(fields({ epoch: whole, lastSeq: whole })) }),
+  welcome: fields({
+    committed: whole,
+    committedEpoch: whole,
+    runs: listOf(fields({ epoch: whole, lastSeq: whole })),
+  }),
   resume: fields({ after: whole }),
   heartbeat: fields({ protocolVersion: whole, report }),
   'heartbeat-answer': fields({

@@ -20,11 +20,14 @@ export interface Run {
   readonly lastSeq: Seq;
 }
 
-/** What an entry costs in memory and on a link, in bytes, near enough to hold limits by. */
+/** Most bytes that one UTF-16 unit takes as UTF-8. */
+const UTF8_BYTES_MAX = 3;
+
+/** What an entry costs in memory, on a link and in the store, in bytes: never less, and near enough to hold limits by. */
 export function weightOf(command: Command): number {
   let bytes = 64;
   for (const operation of operationsOf(command)) {
-    bytes += 32 + operation.key.length * 2;
+    bytes += 128 + operation.key.length * UTF8_BYTES_MAX;
     if (operation.op === 'set') bytes += operation.value.bytes.length + operation.value.contentType.length;
   }
   return bytes;

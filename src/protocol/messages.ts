@@ -28,6 +28,8 @@ export interface Stale {
 export interface Welcome {
   readonly kind: 'welcome';
   readonly committed: Seq;
+  /** The epoch of the entry at `committed`: two logs that end alike may still differ there; 0 for none. */
+  readonly committedEpoch: Epoch;
   /** Its log above `committed`, oldest first. */
   readonly runs: readonly Run[];
 }

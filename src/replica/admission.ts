@@ -20,7 +20,9 @@ export function growthOf(command: Command, store: Store): number {
         bytes += bytesOf(operation.key, operation.value) - before;
         break;
       case 'increment':
-        bytes += held ? 0 : utf8Length(operation.key) + INTEGER_BYTES_MAX + KEY_OVERHEAD_BYTES;
+        bytes += held
+          ? INTEGER_BYTES_MAX - held.value.bytes.length
+          : utf8Length(operation.key) + INTEGER_BYTES_MAX + KEY_OVERHEAD_BYTES;
         break;
       case 'delete':
         bytes -= before;

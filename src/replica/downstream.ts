@@ -85,6 +85,12 @@ export class Downstream {
     this.#host.out.push({ kind: 'dial', to });
   }
 
+  /** The successor may have another address now. */
+  redial(): void {
+    const to = this.#host.place.successor;
+    if (this.#session.stage === 'dialling' && to) this.#host.out.push({ kind: 'dial', to });
+  }
+
   onConnected(link: LinkId, to: Incarnation, nowMs: number): void {
     const { place, log, out } = this.#host;
     if (this.#session.stage !== 'dialling' || !sameIncarnation(to, place.successor)) {
@@ -105,10 +111,11 @@ export class Downstream {
   onWelcome(link: LinkId, welcome: Welcome, nowMs: number): void {
     if (this.#session.stage !== 'greeted' || this.#session.link !== link) return;
     const { log, out } = this.#host;
-    if (welcome.committed > log.received) {
+    if (welcome.committed > log.durable) return this.#lacks(welcome.committed);
+    if (welcome.committed > log.committed && log.epochAt(welcome.committed) !== welcome.committedEpoch) {
       return this.#host.corrupt(
-        `the successor knows entry ${welcome.committed} to be committed, but this log ends at ${log.received}: ` +
-          'it has lost what it had synced',
+        `the successor knows another entry ${welcome.committed} to be committed than the one in this log: ` +
+          'this log has lost what it had synced',
       );
     }
     const after = lastShared(log, welcome);
@@ -131,6 +138,7 @@ export class Downstream {
   onAck(link: LinkId, ack: Ack, nowMs: number): void {
     if (this.#session.stage !== 'streaming' || this.#session.link !== link) return;
     this.#session.heardAtMs = nowMs;
+    if (ack.committed > this.#host.log.durable) return this.#lacks(ack.committed);
     this.#host.commitThrough(ack.committed);
   }
 
@@ -184,7 +192,11 @@ export class Downstream {
     if (session.stage !== 'greeted' && session.stage !== 'streaming') return;
     if (nowMs - session.heardAtMs > limits.suspectAfterMs) {
       this.#lose(`it was silent for ${limits.suspectAfterMs} ms`, nowMs);
-    } else if (session.stage === 'streaming' && nowMs - session.sentAtMs >= limits.quietMs) {
+    } else if (
+      session.stage === 'streaming' &&
+      !session.congested &&
+      nowMs - session.sentAtMs >= limits.quietMs
+    ) {
       this.#append(session, [], nowMs);
     }
   }
@@ -196,6 +208,14 @@ export class Downstream {
     session.sentThrough = entries.at(-1)?.seq ?? session.sentThrough;
     session.toldDurable = upstreamDurable;
     session.sentAtMs = nowMs;
+  }
+
+  /** What is committed was on the disk of every member, this one's too. */
+  #lacks(committed: Seq): void {
+    this.#host.corrupt(
+      `the successor knows entry ${committed} to be committed, but this log is on disk up to ${this.#host.log.durable} ` +
+        'only: it has lost what it had synced',
+    );
   }
 
   #lose(reason: string, nowMs: number): void {

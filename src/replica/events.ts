@@ -40,7 +40,7 @@ export type ReplicaEvent =
       /** When the caller stops waiting, by the monotonic clock. */
       readonly deadlineMs: number;
     }
-  /** The disk failed, or something else that this replica can't go on after. */
+  /** The disk failed, the process stops, or something else that this replica can't go on after. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** The end of a turn: what gathered goes to the disk and the neighbours. */
   | { readonly kind: 'flush' }
@@ -92,7 +92,7 @@ export type WriteReply =
       readonly replayed: boolean;
       readonly requestId: RequestId;
     }
-  /** It certainly had no effect, and will have none. */
+  /** This attempt had no effect and will have none; of an earlier one under the same id nothing is said. */
   | {
       readonly kind: 'refused';
       readonly code: Extract<ErrorCode, 'STORE_FULL' | 'OVERLOADED' | 'NOT_READY' | 'BROKEN'>;

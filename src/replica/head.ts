@@ -38,8 +38,11 @@ export class Head {
   }
 
   enterEpoch(): void {
+    const { place, log } = this.#host;
     this.#requests = 0;
-    if (!this.#host.place.isHead) this.#turnAway();
+    // A tick that another head had dropped is in flight no more.
+    if (this.#tickSeq > log.received) this.#tickSeq = NO_SEQ;
+    if (!place.isHead) this.#turnAway();
   }
 
   onWrite(write: Extract<ReplicaEvent, { kind: 'write' }>, now: Now): void {

@@ -150,7 +150,7 @@ export class Log {
     return this.#runs.filter((run) => run.lastSeq > seq).map((run) => ({ ...run }));
   }
 
-  /** The epoch of the entry at `seq`, which this log holds; `null` when it was before what it remembers. */
+  /** The epoch of the entry at `seq`, which is not older than what this log remembers; `null` beyond its end. */
   epochAt(seq: Seq): Epoch | null {
     if (seq > this.#received) return null;
     return this.#runs.find((run) => run.lastSeq >= seq)?.epoch ?? null;

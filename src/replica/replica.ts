@@ -215,7 +215,9 @@ export class Replica {
 
   /** Adopting ends all sessions; nothing is done in the new epoch before it is on disk. */
   #adopt(configuration: Configuration | null, topology: VersionedTopology | null): void {
+    const { version } = this.#place.topology;
     if (this.#place.adopt(configuration, topology)) this.#leaveEpoch(`took up epoch ${this.#place.epoch}`);
+    if (this.#place.topology.version !== version) this.#downstream.redial();
   }
 
   #leaveEpoch(reason: string): void {

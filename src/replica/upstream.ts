@@ -1,4 +1,4 @@
-import { later, NO_SEQ, type Seq } from '../base/ids.ts';
+import { later, NO_EPOCH, NO_SEQ, type Seq } from '../base/ids.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
 import { type Append, type Hello, PROTOCOL_VERSION, type Resume } from '../protocol/messages.ts';
@@ -183,7 +183,8 @@ export class Upstream {
     };
     this.#lostAtMs ??= nowMs;
     this.#toldFloor ??= hello.received;
-    out.send(link, { kind: 'welcome', committed, runs: log.runsAbove(committed) });
+    const committedEpoch = log.epochAt(committed) ?? NO_EPOCH;
+    out.send(link, { kind: 'welcome', committed, committedEpoch, runs: log.runsAbove(committed) });
   }
 
   #keepForLater(link: LinkId, hello: Hello): void {

@@ -55,6 +55,7 @@ export class Links {
     this.#dialling?.abort();
     const address = this.#options.addressOf(to);
     if (address === null) {
+      // The replica dials again when it is told of another topology.
       this.#deps.logger.warn({ to: to.node }, 'the topology has no address of the successor');
       return;
     }

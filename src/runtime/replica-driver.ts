@@ -118,12 +118,10 @@ export class ReplicaDriver implements NodeService {
     this.#coordinator?.stop();
     this.#waiters.endAll('this node is stopping');
     this.#flush();
+    this.#happened({ kind: 'failed', reason: 'this node is stopping' });
     this.#links.closeAll();
     await this.#listening?.close();
     await this.#storage?.close();
-    for (const ticket of [...this.#clients.keys()]) {
-      this.#answer(ticket, { kind: 'refused', code: 'NOT_READY' });
-    }
   }
 
   // --- NodeService
