@@ -37,8 +37,8 @@ test('a wall clock that is more than 10 s off is not followed at all (§9)', () 
 test('an entry from further ahead takes it along, an older one does not (§9)', () => {
   const clock = new LogClock();
   clock.start(100, now(0, 100));
-  clock.seen(700);
-  clock.seen(300);
+  clock.seen(700, now(0, 100));
+  clock.seen(300, now(0, 100));
   expect(clock.read(now(0, 100))).toBe(700);
 });
 
@@ -69,4 +69,11 @@ test('whatever the wall clock does, it never goes back and is never off the mono
       expect(Math.abs(before - 1000 - monotonicMs)).toBeLessThanOrEqual(0.1 * monotonicMs + 1);
     }),
   );
+});
+
+test('the time before an entry was seen is not counted a second time after it (§9)', () => {
+  const clock = new LogClock();
+  clock.start(0, now(0, 0));
+  clock.seen(60_000, now(60_000, 60_000));
+  expect(clock.read(now(60_100, 60_100))).toBe(60_100);
 });

@@ -19,8 +19,9 @@ export class LogClock {
     this.#atMonotonicMs = now.monotonicMs;
   }
 
-  /** Notes that an entry with this time exists. */
-  seen(timeMs: number): void {
+  /** Notes that an entry with this time exists now. */
+  seen(timeMs: number, now: Now): void {
+    this.#advance(now);
     if (timeMs > this.#readingMs) this.#readingMs = timeMs;
   }
 

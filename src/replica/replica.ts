@@ -253,7 +253,7 @@ export class Replica {
 
   #take(entry: Entry): void {
     this.#log.append(entry);
-    this.#clock.seen(entry.timeMs);
+    this.#clock.seen(entry.timeMs, this.#now);
     this.#unwritten.push(entry);
   }
 
@@ -277,7 +277,7 @@ export class Replica {
   #commitThrough(through: Seq): void {
     while (this.#log.committed < through) {
       const entry = this.#log.commitNext();
-      this.#clock.seen(entry.timeMs);
+      this.#clock.seen(entry.timeMs, this.#now);
       this.#head.applied(entry.seq, this.store.apply(entry));
     }
   }

@@ -1,0 +1,254 @@
+import { call, startNode } from './harness.ts';
+
+async function startBatches(more: Parameters<typeof startNode>[0] = {}) {
+  const node = await startNode(more);
+  const send = (body: unknown, headers: Record<string, string> = {}) =>
+    call(`${node.url}/batch`, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers,
+    });
+  return { ...node, send };
+}
+
+test('a batch answers as each single request would, all at one version', async () => {
+  const { send, url } = await startBatches();
+  await call(`${url}/set/old`, { method: 'PUT', body: 'x' });
+  const { status, body } = await send({
+    operations: [
+      { op: 'check', key: 'old', version: 1 },
+      { op: 'set', key: 'a', value: 'text', ttl: 60, ifVersion: 0 },
+      { op: 'set', key: 'old', value: { b: [1] }, ifVersion: 1 },
+      { op: 'set', key: 'raw', value: '/wA=', encoding: 'base64', contentType: 'image/x' },
+      { op: 'increment', key: 'n', by: 5 },
+      { op: 'increment', key: 'n' },
+      { op: 'get', key: 'a' },
+      { op: 'get', key: 'old' },
+      { op: 'get', key: 'raw' },
+      { op: 'get', key: 'absent' },
+      { op: 'expire', key: 'a' },
+      { op: 'delete', key: 'a' },
+      { op: 'delete', key: 'a' },
+    ],
+  });
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    results: [
+      { key: 'old', checked: true },
+      { key: 'a', version: 2, created: true },
+      { key: 'old', version: 2, created: false },
+      { key: 'raw', version: 2, created: true },
+      { key: 'n', value: 5, version: 2 },
+      { key: 'n', value: 6, version: 2 },
+      { key: 'a', value: 'text', encoding: 'utf8', contentType: '', version: 2, expiresIn: 60 },
+      { key: 'old', value: '{"b":[1]}', encoding: 'utf8', contentType: 'application/json', version: 2 },
+      { key: 'raw', value: '/wA=', encoding: 'base64', contentType: 'image/x', version: 2 },
+      { key: 'absent', value: null, version: 0 },
+      { key: 'a', version: 2 },
+      { key: 'a', deleted: true },
+      { key: 'a', deleted: false },
+    ],
+  });
+});
+
+test('what a batch reads can be sent back as it is', async () => {
+  const { send, store } = await startBatches();
+  const bytes = 'a\u00ff\u0000';
+  for (const contentType of ['application/octet-stream', 'image/x']) {
+    const operation = {
+      op: 'set',
+      key: 'a',
+      value: { bytes, contentType },
+      ttlMs: null,
+      condition: null,
+    } as const;
+    store.apply({ kind: 'single', operation }, null);
+    const read = await send({ operations: [{ op: 'get', key: 'a' }] });
+    const {
+      value,
+      encoding,
+      contentType: type,
+    } = (read.body as { results: Record<string, unknown>[] }).results[0] as Record<string, unknown>;
+    await send({ operations: [{ op: 'set', key: 'b', value, encoding, contentType: type }] });
+    expect(store.records.get('b')?.value).toEqual({ bytes, contentType });
+  }
+});
+
+test('one failure undoes an atomic batch: 412 with its index, whatever it was', async () => {
+  const { send, store } = await startBatches();
+  await send({ operations: [{ op: 'set', key: 'a', value: 'text' }] });
+  const set = { op: 'set', key: 'b', value: 'x' };
+  const fail = (operation: object) => send({ operations: [set, operation] });
+  expect(await fail({ op: 'check', key: 'a', version: 9 })).toMatchObject({
+    status: 412,
+    body: { type: 'urn:catena:problem:precondition-failed', status: 412, index: 1, key: 'a', version: 1 },
+  });
+  expect(await fail({ op: 'increment', key: 'a' })).toMatchObject({
+    status: 412,
+    body: { type: 'urn:catena:problem:not-an-integer', status: 412, index: 1, key: 'a', version: 1 },
+  });
+  expect(await fail({ op: 'expire', key: 'c', ttl: 1 })).toMatchObject({ status: 412, body: { index: 1 } });
+  expect(store.records.has('b')).toBe(false);
+});
+
+test('with "atomic": false each operation stands alone', async () => {
+  const { send } = await startBatches();
+  const { status, body } = await send({
+    atomic: false,
+    operations: [
+      { op: 'check', key: 'a', version: 9 },
+      { op: 'set', key: 'a', value: 'x' },
+    ],
+  });
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    results: [
+      {
+        key: 'a',
+        error: {
+          type: 'urn:catena:problem:precondition-failed',
+          title: 'Precondition failed',
+          status: 412,
+          detail: expect.any(String),
+          version: 0,
+        },
+      },
+      { key: 'a', version: 1, created: true },
+    ],
+  });
+});
+
+test('a batch without writes makes no entry, and may fail its check', async () => {
+  const { send, service } = await startBatches();
+  const check = await send({
+    operations: [
+      { op: 'get', key: 'a' },
+      { op: 'check', key: 'a', version: 1 },
+    ],
+  });
+  expect(check).toMatchObject({ status: 412, body: { index: 1 } });
+  const read = await send({ operations: [{ op: 'get', key: 'a' }] });
+  expect(read).toMatchObject({ status: 200, body: { results: [{ key: 'a', value: null, version: 0 }] } });
+  expect(service.writes).toEqual([]);
+});
+
+test('a replayed batch gives what it did, but for the values that it read', async () => {
+  const { send } = await startBatches();
+  const operations = [
+    { op: 'set', key: 'a', value: 'x' },
+    { op: 'get', key: 'a' },
+  ];
+  await send({ operations }, { 'Idempotency-Key': 'one' });
+  const replay = await send({ operations }, { 'Idempotency-Key': 'one' });
+  expect(replay.headers.get('idempotent-replay')).toBe('true');
+  expect(replay.body).toEqual({
+    results: [
+      { key: 'a', version: 1, created: true },
+      { key: 'a', replayed: true },
+    ],
+  });
+});
+
+const SET = { op: 'set', key: 'a', value: 'x' };
+
+test.each([
+  ['not JSON', '{', 'bad-json', undefined],
+  ['no object', '[]', 'bad-request', ''],
+  ['nothing to do', '{}', 'bad-parameter', '/operations'],
+  ['an empty list', { operations: [] }, 'bad-parameter', '/operations'],
+  ['1001 operations', { operations: Array(1001).fill(SET) }, 'bad-parameter', '/operations'],
+  ['a strange member', { operations: [SET], atomicc: true }, 'bad-parameter', '/atomicc'],
+  ['no boolean', { operations: [SET], atomic: 'no' }, 'bad-parameter', '/atomic'],
+  ['no operation', { operations: [SET, 5] }, 'bad-parameter', '/operations/1'],
+  ['an unknown op', { operations: [{ op: 'toString', key: 'a' }] }, 'bad-parameter', '/operations/0/op'],
+  ['no key', { operations: [{ op: 'get' }] }, 'bad-parameter', '/operations/0/key'],
+  ['an empty key', { operations: [{ op: 'get', key: '' }] }, 'bad-key', '/operations/0/key'],
+  ['half a character', '{"operations":[{"op":"get","key":"\\ud800"}]}', 'bad-key', '/operations/0/key'],
+  ['no value', { operations: [{ op: 'set', key: 'a' }] }, 'bad-parameter', '/operations/0/value'],
+  [
+    'a misspelt condition',
+    { operations: [{ ...SET, ifversion: 0 }] },
+    'bad-parameter',
+    '/operations/0/ifversion',
+  ],
+  ['a strange name', { operations: [{ ...SET, 'a/b~': 0 }] }, 'bad-parameter', '/operations/0/a~1b~0'],
+  [
+    'a negative version',
+    { operations: [{ ...SET, ifVersion: -1 }] },
+    'bad-parameter',
+    '/operations/0/ifVersion',
+  ],
+  [
+    'a version in quotes',
+    { operations: [{ ...SET, ifVersion: '1' }] },
+    'bad-parameter',
+    '/operations/0/ifVersion',
+  ],
+  ['ttl -1', { operations: [{ ...SET, ttl: -1 }] }, 'bad-parameter', '/operations/0/ttl'],
+  ['ttl as text', { operations: [{ ...SET, ttl: '1' }] }, 'bad-parameter', '/operations/0/ttl'],
+  ['by 1.5', { operations: [{ op: 'increment', key: 'a', by: 1.5 }] }, 'bad-parameter', '/operations/0/by'],
+  ['no version', { operations: [{ op: 'check', key: 'a' }] }, 'bad-parameter', '/operations/0/version'],
+  ['an encoding', { operations: [{ ...SET, encoding: 'hex' }] }, 'bad-parameter', '/operations/0/encoding'],
+  [
+    'bad base64',
+    { operations: [{ ...SET, value: 'a!', encoding: 'base64' }] },
+    'bad-parameter',
+    '/operations/0/value',
+  ],
+  [
+    'half a character in a value',
+    `{"operations":[{"op":"set","key":"a","value":"\\udfff"}]}`,
+    'bad-text',
+    '/operations/0/value',
+  ],
+  [
+    'bytes called text',
+    { operations: [{ ...SET, value: '/w==', encoding: 'base64', contentType: 'text/plain' }] },
+    'bad-text',
+    '/operations/0/value',
+  ],
+  [
+    'text called JSON',
+    { operations: [{ ...SET, contentType: 'application/json' }] },
+    'bad-json',
+    '/operations/0/value',
+  ],
+  [
+    'JSON called text',
+    { operations: [{ ...SET, value: 5, contentType: 'text/plain' }] },
+    'bad-parameter',
+    '/operations/0/contentType',
+  ],
+  [
+    'a type with a line in it',
+    { operations: [{ ...SET, contentType: 'a/b\r\nX: y' }] },
+    'bad-request',
+    '/operations/0/contentType',
+  ],
+])('%s in a batch is refused, with its place', async (_what, body, type, pointer) => {
+  const { send, service } = await startBatches();
+  const answer = await send(body);
+  expect(answer).toMatchObject({
+    status: 400,
+    body: { type: `urn:catena:problem:${type}`, ...(pointer === undefined ? {} : { pointer }) },
+  });
+  expect(service.writes).toEqual([]);
+});
+
+test('keys and values in a batch keep to the limits', async () => {
+  const { send } = await startBatches({ limits: { keyBytes: 4, valueBytes: 3, batchBytes: 200 } });
+  const one = (operation: object) => send({ operations: [operation] });
+  expect((await one({ op: 'set', key: 'üü', value: 'abc' })).status).toBe(200);
+  expect(await one({ op: 'set', key: 'üüa', value: 'abc' })).toMatchObject({
+    status: 414,
+    body: { limit: 4, pointer: '/operations/0/key' },
+  });
+  expect(await one({ op: 'set', key: 'a', value: 'üü' })).toMatchObject({
+    status: 413,
+    body: { limit: 3, pointer: '/operations/0/value' },
+  });
+  expect(await one({ op: 'set', key: 'a', value: 'x'.repeat(300) })).toMatchObject({
+    status: 413,
+    body: { type: 'urn:catena:problem:batch-too-large', limit: 200 },
+  });
+});

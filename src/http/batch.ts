@@ -1,0 +1,226 @@
+import { isUtf8 } from 'node:buffer';
+import { type Seq, seq } from '../base/ids.ts';
+import { BATCH_OPERATIONS_MAX, type Condition, type Operation, type Value } from '../protocol/command.ts';
+import type { Limits } from '../protocol/topology.ts';
+import { Refusal } from './problem.ts';
+import { checkKey, TTL_EXPECTED, ttlMsFrom } from './request.ts';
+import { checkContentType, kindOf, valueFrom } from './value-format.ts';
+
+/** What the body of `POST /batch` asks for. */
+export interface Batch {
+  readonly atomic: boolean;
+  readonly operations: readonly Operation[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What each operation may have beside `op` and `key`. */
+const FIELDS: Readonly<Record<Operation['op'], readonly string[]>> = {
+  set: ['value', 'encoding', 'contentType', 'ttl', 'ifVersion'],
+  get: [],
+  delete: ['ifVersion'],
+  increment: ['by'],
+  expire: ['ttl'],
+  check: ['version'],
+};
+
+/**
+ * Reads the body of `POST /batch`.
+ *
+ * @throws Refusal BAD_JSON; any code of a wrong operation, with `pointer` to the place in the body (RFC 6901).
+ */
+export function parseBatch(body: Buffer, limits: Limits): Batch {
+  const batch = parseJson(body);
+  if (!isFields(batch)) throw at('', 'BAD_REQUEST', 'send {"operations":[…]}');
+  refuseOthers(batch, ['operations', 'atomic'], '');
+  const { operations, atomic = true } = batch;
+  if (typeof atomic !== 'boolean') throw at('/atomic', 'BAD_PARAMETER', 'give true or false');
+  if (!Array.isArray(operations) || operations.length === 0 || operations.length > BATCH_OPERATIONS_MAX) {
+    throw at('/operations', 'BAD_PARAMETER', `give a list of 1 to ${BATCH_OPERATIONS_MAX} operations`);
+  }
+  return {
+    atomic,
+    operations: operations.map((operation: unknown, index) =>
+      new Reader(operation, `/operations/${index}`, limits).operation(),
+    ),
+  };
+}
+
+function parseJson(body: Buffer): unknown {
+  if (!isUtf8(body)) throw new Refusal('BAD_JSON', 'the body is not valid UTF-8; send JSON in UTF-8');
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new Refusal('BAD_JSON', 'the body is not valid JSON; send {"operations":[…]}');
+  }
+}
+
+/** Reads one operation; every fault names its place. */
+class Reader {
+  readonly #fields: Fields;
+  readonly #pointer: string;
+  readonly #limits: Limits;
+
+  constructor(operation: unknown, pointer: string, limits: Limits) {
+    if (!isFields(operation)) throw at(pointer, 'BAD_PARAMETER', 'give an object with op and key');
+    this.#fields = operation;
+    this.#pointer = pointer;
+    this.#limits = limits;
+  }
+
+  operation(): Operation {
+    const op = this.#op();
+    refuseOthers(this.#fields, ['op', 'key', ...FIELDS[op]], this.#pointer);
+    const key = this.#key();
+    switch (op) {
+      case 'set':
+        return { op, key, value: this.#value(), ttlMs: this.#ttlMs(), condition: this.#condition() };
+      case 'get':
+        return { op, key };
+      case 'delete':
+        return { op, key, condition: this.#condition() };
+      case 'increment':
+        return { op, key, by: this.#integer('by', Number.MIN_SAFE_INTEGER) ?? 1 };
+      case 'expire':
+        return { op, key, ttlMs: this.#ttlMs() };
+      case 'check':
+        return { op, key, version: this.#version('version') ?? this.#missing('version') };
+    }
+  }
+
+  #op(): Operation['op'] {
+    const { op } = this.#fields;
+    if (typeof op === 'string' && Object.hasOwn(FIELDS, op)) return op as Operation['op'];
+    throw this.#bad('op', `give one of ${Object.keys(FIELDS).join(', ')}`);
+  }
+
+  #key(): string {
+    const { key } = this.#fields;
+    if (typeof key !== 'string') throw this.#bad('key', 'give a string');
+    return this.#within('key', () => checkKey(key, this.#limits.keyBytes));
+  }
+
+  #value(): Value {
+    const { value } = this.#fields;
+    if (value === undefined) return this.#missing('value');
+    const { bytes, contentType } = this.#bytes(value);
+    if (bytes.length > this.#limits.valueBytes) {
+      throw at(
+        `${this.#pointer}/value`,
+        'VALUE_TOO_LARGE',
+        `a value has at most ${this.#limits.valueBytes} bytes (limits.valueBytes)`,
+        this.#limits.valueBytes,
+      );
+    }
+    return this.#within('value', () => valueFrom(bytes, contentType));
+  }
+
+  #bytes(value: unknown): { readonly bytes: Buffer; readonly contentType: string } {
+    const { encoding = 'utf8' } = this.#fields;
+    if (encoding !== 'utf8' && encoding !== 'base64') throw this.#bad('encoding', 'give "utf8" or "base64"');
+    const contentType = this.#contentType();
+    if (typeof value !== 'string') {
+      const type = contentType ?? 'application/json';
+      if (encoding !== 'utf8') throw this.#bad('value', 'give a string with this encoding');
+      if (kindOf(type) !== 'json') throw this.#bad('contentType', 'a value that is no string is JSON');
+      return { bytes: this.#json(value), contentType: type };
+    }
+    if (encoding === 'base64') {
+      return { bytes: this.#base64(value), contentType: contentType ?? 'application/octet-stream' };
+    }
+    if (!value.isWellFormed()) {
+      throw at(`${this.#pointer}/value`, 'BAD_TEXT', 'half a surrogate pair has no bytes in UTF-8');
+    }
+    return { bytes: Buffer.from(value, 'utf8'), contentType: contentType ?? '' };
+  }
+
+  #contentType(): string | null {
+    const { contentType } = this.#fields;
+    if (contentType === undefined) return null;
+    if (typeof contentType !== 'string') throw this.#bad('contentType', 'give a string');
+    return this.#within('contentType', () => checkContentType(contentType));
+  }
+
+  #json(value: unknown): Buffer {
+    try {
+      return Buffer.from(JSON.stringify(value), 'utf8');
+    } catch {
+      // Nested so deeply that the stack ends.
+      throw this.#bad('value', 'it is nested too deeply; give its JSON as a string');
+    }
+  }
+
+  #base64(value: string): Buffer {
+    const bytes = Buffer.from(value, 'base64');
+    if (bytes.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '')) return bytes;
+    throw this.#bad('value', 'it is not base64');
+  }
+
+  #ttlMs(): number | null {
+    const { ttl } = this.#fields;
+    if (ttl === undefined || ttl === null) return null;
+    const ttlMs = typeof ttl === 'number' ? ttlMsFrom(ttl) : null;
+    if (ttlMs === null) throw this.#bad('ttl', TTL_EXPECTED);
+    return ttlMs;
+  }
+
+  #condition(): Condition | null {
+    const version = this.#version('ifVersion');
+    return version === null ? null : { kind: 'version', version };
+  }
+
+  #version(name: string): Seq | null {
+    const version = this.#integer(name, 0);
+    return version === null ? null : seq(version);
+  }
+
+  #integer(name: string, least: number): number | null {
+    const number = this.#fields[name];
+    if (number === undefined) return null;
+    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= least) return number + 0;
+    throw this.#bad(name, `give a whole number from ${least} to ${Number.MAX_SAFE_INTEGER}`);
+  }
+
+  #missing(name: string): never {
+    throw this.#bad(name, 'it is missing');
+  }
+
+  /** Points a fault that was found elsewhere at this field. */
+  #within<T>(name: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Refusal(error.code, `${this.#pointer}/${name}: ${error.message}`, {
+        members: { pointer: `${this.#pointer}/${name}`, ...error.members },
+      });
+    }
+  }
+
+  #bad(name: string, expected: string): Refusal {
+    return at(`${this.#pointer}/${name}`, 'BAD_PARAMETER', expected);
+  }
+}
+
+/** A misspelt condition that was ignored would be a write that should not have been. */
+function refuseOthers(fields: Fields, known: readonly string[], pointer: string): void {
+  const other = Object.keys(fields).find((name) => !known.includes(name));
+  if (other === undefined) return;
+  const escaped = other.replaceAll('~', '~0').replaceAll('/', '~1');
+  throw at(`${pointer}/${escaped}`, 'BAD_PARAMETER', `there is ${known.join(', ')}`);
+}
+
+function at(
+  pointer: string,
+  code: 'BAD_REQUEST' | 'BAD_PARAMETER' | 'BAD_TEXT' | 'VALUE_TOO_LARGE',
+  expected: string,
+  limit?: number,
+): Refusal {
+  return new Refusal(code, `${pointer === '' ? 'the body' : pointer}: ${expected}`, {
+    members: { pointer, ...(limit === undefined ? {} : { limit }) },
+  });
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,285 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Epoch, epoch, type RequestId } from '../base/ids.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Command, Outcome } from '../protocol/command.ts';
+import type { Intent, NodeService, Route } from '../runtime/node-service.ts';
+import { CallerGone } from './body.ts';
+import type { Exchange } from './exchange.ts';
+import {
+  FORWARDED_HEADER,
+  type Forwarded,
+  type ForwardedAnswer,
+  type Forwarder,
+  MOVED,
+  type Onward,
+  WRONG_NODE,
+} from './forward.ts';
+import type { NodeIdentity } from './identity.ts';
+import { Refusal } from './problem.ts';
+import { addressBetweenNodes, pathFor, redirect } from './redirect.ts';
+
+/** How long a forwarding node goes on trying when targets change or fail, in ms. */
+const FORWARD_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000 };
+/** How long it waits before it tries again, in ms. */
+const RETRY_MS = 50;
+
+type Elsewhere = Extract<Route, { kind: 'elsewhere' }>;
+type WriteReply = Awaited<ReturnType<NodeService['write']>>;
+type Applied = Extract<WriteReply, { kind: 'applied' }>;
+
+/** A write, once its parameters are known to be good. */
+export interface WriteRequest {
+  readonly requestId: RequestId | null;
+  /** Reads the body that belongs to it, `null` if none does; called once, when this node knows what to do with it. */
+  body(): Promise<Buffer | null>;
+  /** Makes the command of what `body` gave. May throw a `Refusal`. */
+  command(body: Buffer | null): Command;
+  answer(applied: { readonly outcome: Outcome; readonly replayed: boolean }, command: Command): void;
+}
+
+/** Brings a request to the node that answers it: this one, or another by redirect, or by forwarding when asked to. */
+export class Dispatch {
+  readonly #service: NodeService;
+  readonly #clock: Clock;
+  readonly #identity: NodeIdentity;
+  readonly #forwarder: Forwarder;
+
+  constructor(parts: {
+    service: NodeService;
+    clock: Clock;
+    identity: NodeIdentity;
+    forwarder: Forwarder;
+  }) {
+    this.#service = parts.service;
+    this.#clock = parts.clock;
+    this.#identity = parts.identity;
+    this.#forwarder = parts.forwarder;
+  }
+
+  /**
+   * Calls `here` in the turn in which this node may answer a read, or sends the request on. `body` is what was read of
+   * it. With `streamed` a forwarded answer is handed back as it comes.
+   */
+  async read(
+    exchange: Exchange,
+    here: () => void | Promise<void>,
+    { body = null, streamed = false }: { body?: Buffer | null; streamed?: boolean } = {},
+  ): Promise<void> {
+    const attempt = new Attempt(exchange, 'read', this.#clock);
+    for (;;) {
+      const route =
+        this.#service.routeNow('read', attempt.minEpoch) ??
+        (await this.#service.route('read', attempt.minEpoch));
+      if (route.kind === 'here') return await here();
+      const destination = this.#elsewhere(attempt, route);
+      if (!attempt.forwards) return this.#redirect(attempt, destination);
+      const onward = this.#onward(attempt, destination, body);
+      const sent = streamed
+        ? await this.#forwarder.open(exchange, onward)
+        : await this.#forwarder.send(exchange, onward);
+      if (sent.kind === 'answered') return await handBack(exchange, sent);
+      await attempt.again(sent);
+    }
+  }
+
+  /** Carries a write out here, or sends it on. */
+  async write(exchange: Exchange, write: WriteRequest): Promise<void> {
+    const attempt = new Attempt(exchange, 'write', this.#clock);
+    attempt.requestId = write.requestId;
+    let body: Buffer | null = null;
+    let bodyRead = false;
+    for (;;) {
+      const route =
+        this.#service.routeNow('write', attempt.minEpoch) ??
+        (await this.#service.route('write', attempt.minEpoch));
+      const destination = route.kind === 'here' ? null : this.#elsewhere(attempt, route);
+      if (destination !== null && !attempt.forwards) return this.#redirect(attempt, destination);
+      if (!bodyRead) body = await write.body();
+      bodyRead = true;
+      if (destination === null) {
+        const command = write.command(body);
+        const reply = await this.#service.write(command, attempt.requestId);
+        if (reply.kind === 'applied') return write.answer(reply, command);
+        if (await this.#endsAt(attempt, reply)) return;
+      } else if (await this.#forwardWrite(attempt, destination, body)) return;
+    }
+  }
+
+  /** Answers for every reply but `applied`; `false` asks for another try. */
+  async #endsAt(attempt: Attempt, reply: Exclude<WriteReply, Applied>): Promise<boolean> {
+    switch (reply.kind) {
+      case 'refused':
+        throw attempt.refusal(refusedWrite(reply.code));
+      case 'unknown':
+        attempt.uncertain = true;
+        attempt.requestId = reply.requestId;
+        throw attempt.refusal(null);
+      case 'moved':
+        return await this.#moved(attempt, reply);
+    }
+  }
+
+  /** This node lost its place while it held the write, which goes on under its id where the head is now. */
+  async #moved(attempt: Attempt, reply: Extract<WriteReply, { kind: 'moved' }>): Promise<boolean> {
+    if (reply.requestId !== null) {
+      attempt.requestId = reply.requestId;
+      attempt.uncertain = true;
+    }
+    if (attempt.forwards) {
+      await attempt.again({ kind: 'wrong-node', epoch: reply.epoch, moved: attempt.uncertain });
+      return false;
+    }
+    if (attempt.forwardedHere) throw attempt.wrongNode();
+    if (reply.to === null) throw attempt.refusal(notReady('the chain has no head now'));
+    this.#redirect(attempt, { kind: 'elsewhere', node: reply.to, epoch: reply.epoch });
+    return true;
+  }
+
+  async #forwardWrite(attempt: Attempt, destination: Elsewhere, body: Buffer | null): Promise<boolean> {
+    attempt.requestId ??= this.#forwarder.newRequestId();
+    const sent = await this.#forwarder.send(attempt.exchange, this.#onward(attempt, destination, body));
+    if (sent.kind === 'answered' && !(attempt.uncertain && sent.status >= 500)) {
+      await handBack(attempt.exchange, sent);
+      return true;
+    }
+    if ((sent.kind === 'failed' && sent.sent) || (sent.kind === 'wrong-node' && sent.moved)) {
+      attempt.uncertain = true;
+    }
+    await attempt.again(sent);
+    return false;
+  }
+
+  /** The destination, unless nobody can answer now, or the request was sent on once already. */
+  #elsewhere(attempt: Attempt, route: Exclude<Route, { kind: 'here' }>): Elsewhere {
+    if (route.kind === 'unavailable') {
+      throw attempt.refusal(new Refusal(route.code, `${route.reason}; try again in a moment`));
+    }
+    if (attempt.forwardedHere) throw attempt.wrongNode();
+    return route;
+  }
+
+  #redirect(attempt: Attempt, { node, epoch: since }: Elsewhere): void {
+    redirect(attempt.exchange, {
+      destination: {
+        node,
+        epoch: this.#identity.unsettled() ? since : null,
+        requestId: attempt.uncertain ? attempt.requestId : null,
+      },
+      from: this.#service.node,
+      topology: this.#service.topology().topology,
+    });
+  }
+
+  #onward(attempt: Attempt, { node, epoch: since }: Elsewhere, body: Buffer | null): Onward {
+    const { exchange, requestId } = attempt;
+    const given = exchange.header('idempotency-key') !== undefined;
+    return {
+      base: addressBetweenNodes(this.#service.topology().topology, node),
+      path: pathFor(exchange, { node, epoch: since, requestId: given ? null : requestId }),
+      body,
+    };
+  }
+}
+
+/** One request on its way to an answer, over as many tries as it takes. */
+class Attempt {
+  readonly exchange: Exchange;
+  /** The caller wants this node to send the request on rather than redirect it. */
+  readonly forwards: boolean;
+  /** Another node sent the request here. */
+  readonly forwardedHere: boolean;
+  minEpoch: Epoch;
+  requestId: RequestId | null = null;
+  /** A try may have had an effect: until one is answered, nobody knows. */
+  uncertain = false;
+  readonly #clock: Clock;
+  readonly #untilMs: number;
+
+  constructor(exchange: Exchange, intent: Intent, clock: Clock) {
+    this.exchange = exchange;
+    this.minEpoch = epoch(exchange.query.integer('epoch', { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0);
+    this.forwardedHere = exchange.header(FORWARDED_HEADER.toLowerCase()) !== undefined;
+    this.forwards = exchange.query.flag('forward') && !this.forwardedHere;
+    this.#clock = clock;
+    this.#untilMs = clock.now().monotonicMs + FORWARD_MS[intent];
+  }
+
+  /**
+   * Waits before the next try.
+   *
+   * @throws Refusal FORWARD_FAILED, OUTCOME_UNKNOWN when there is no time for another.
+   */
+  async again(sent: Forwarded<Buffer | Readable>): Promise<void> {
+    if (sent.kind === 'wrong-node' && sent.epoch > this.minEpoch) this.minEpoch = sent.epoch;
+    if (this.#clock.now().monotonicMs + RETRY_MS > this.#untilMs) {
+      const reason = sent.kind === 'failed' ? sent.reason : 'the chain is changing';
+      throw this.refusal(
+        new Refusal('FORWARD_FAILED', `the request could not be sent on (${reason}); try again in a moment`),
+      );
+    }
+    await new Promise<void>((resolve) => this.#clock.after(RETRY_MS, resolve));
+  }
+
+  /** `refusal`, unless the write may have had an effect all the same: then that is said. */
+  refusal(refusal: Refusal | null): Refusal {
+    if (!this.uncertain && refusal !== null) return refusal;
+    const { requestId } = this;
+    return new Refusal(
+      'OUTCOME_UNKNOWN',
+      'the write may have taken effect, or may yet; send it again with Idempotency-Key set to requestId (or ?request-id=), and it takes effect once',
+      { members: { requestId } },
+    );
+  }
+
+  /** For a node that forwarded to this one, which is not the one to answer: it knows by the header. */
+  wrongNode(): Refusal {
+    const refusal = this.refusal(notReady('a request was forwarded to a node that does not answer it'));
+    return new Refusal(refusal.code, refusal.message, {
+      members: refusal.members,
+      headers: { [FORWARDED_HEADER]: this.uncertain ? MOVED : WRONG_NODE },
+    });
+  }
+}
+
+function notReady(reason: string): Refusal {
+  return new Refusal('NOT_READY', `${reason}; try again in a moment`);
+}
+
+function refusedWrite(code: Extract<WriteReply, { kind: 'refused' }>['code']): Refusal {
+  switch (code) {
+    case 'STORE_FULL':
+      return new Refusal(
+        code,
+        'the store holds all it may (limits.storeBytes); delete keys, or raise the limit',
+      );
+    case 'OVERLOADED':
+      return new Refusal(
+        code,
+        'more writes are under way than the chain takes (limits.inFlightBytes); try again in a moment',
+      );
+    case 'NOT_READY':
+      return notReady('the chain takes no writes now');
+    case 'BROKEN':
+      return new Refusal(code, 'this node is broken, see its /status; try again, another takes its place');
+  }
+}
+
+/** Gives the caller what the target answered, as if it had been asked itself. */
+async function handBack(
+  exchange: Exchange,
+  { status, headers, body }: ForwardedAnswer<Buffer | Readable>,
+): Promise<void> {
+  if (Buffer.isBuffer(body)) {
+    const bodyless = exchange.request.method === 'HEAD' || status === 304;
+    exchange.answer(status, headers, bodyless ? null : body);
+    return;
+  }
+  exchange.begin(status, headers);
+  try {
+    await pipeline(body, exchange.response);
+  } catch (error) {
+    if (body.errored === null) throw new CallerGone('the caller closed the connection');
+    throw error;
+  }
+}
