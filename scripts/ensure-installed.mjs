@@ -23,7 +23,9 @@ if (installed() !== wanted) {
     shell: process.platform === 'win32',
   });
   if (npm.status !== 0) {
-    process.stderr.write('npm ci failed: read what it printed above, mend that, and run the command again.\n');
+    process.stderr.write(
+      'npm ci failed: read what it printed above, mend that, and run the command again.\n',
+    );
     process.exit(1);
   }
   mkdirSync(dirname(stamp), { recursive: true });
