@@ -1,3 +1,4 @@
+import { seq } from '../../src/base/ids.ts';
 import { CoordinatorStory, chainOf, topologyFile } from '../support/coordinator-story.ts';
 
 function serving(file = topologyFile()): CoordinatorStory {
@@ -175,5 +176,16 @@ describe('with durability "memory"', () => {
     }
     expect(story.configuration?.epoch).toBe(2);
     expect(chainOf(story.configuration)).toEqual(['n1:2', 'n2:2', 'n3:2']);
+  });
+
+  test('after it the longest log leads, since each disk was behind the memory by something else', () => {
+    const story = memory();
+    for (const name of ['n1', 'n2', 'n3']) story.stop(name);
+    story.node('n1').says = { received: seq(1206), durable: seq(1206) };
+    story.node('n2').says = { received: seq(1209), durable: seq(1209), committed: seq(1203) };
+    story.node('n3').says = { received: seq(1209), durable: seq(1209), committed: seq(1209) };
+    story.start('n1', 'n2', 'n3');
+    story.go();
+    expect(chainOf(story.configuration)).toEqual(['n2:2', 'n3:2', 'n1:2']);
   });
 });

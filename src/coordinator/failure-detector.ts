@@ -23,6 +23,9 @@ export type Hearing =
   /** It tells of the past, or of something else than its connection did before: it counts for nothing. */
   | { readonly kind: 'ignored'; readonly reason: string };
 
+/** How long a node must have been silent before one of the same name on another store may speak for it, in ms. */
+const TWIN_SILENT_MS = 2000;
+
 /** Knows which nodes are heard, and what each said last. Each has one connection: the newest. */
 export class FailureDetector {
   readonly #heard = new Map<NodeId, Heard>();
@@ -38,6 +41,10 @@ export class FailureDetector {
       const { incarnation } = last.report;
       if (incarnation.storeId === storeId && boot < incarnation.boot)
         return ignored(`${node} has restarted since`);
+      // Two processes of one name would else take turns for ever; the first stays until it is silent.
+      if (incarnation.storeId !== storeId && link !== last.link && nowMs - last.atMs < TWIN_SILENT_MS) {
+        return ignored(`another process is ${node} already, on another data directory: stop one of them`);
+      }
     }
     this.#heard.set(node, { link, report, atMs: nowMs });
     this.#nodeOf.set(link, node);

@@ -1,6 +1,7 @@
+import type { NodeId } from '../base/ids.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
-import { renamed } from './membership.ts';
+import { type Chain, namesOf, renamed } from './membership.ts';
 import type { Ruling, View } from './rule.ts';
 import { listed } from './words.ts';
 
@@ -32,13 +33,30 @@ export function restartInPlace({ configuration, ready, wanted, heard }: View): R
     const others = standings.flatMap(({ member, is }) => (is.kind === 'restarted' ? [] : [member.node]));
     return { change: null, waits: [...waits, mayLackWrites(names, others)] };
   }
-  const change = {
-    chain: renamed(configuration, restarted),
-    ready,
-    reason: `${listed(names)} restarted`,
-    change: `${listed(names)} named in place`,
-  };
-  return { change, waits };
+  const reason = `${listed(names)} restarted`;
+  const inPlace = renamed(configuration, restarted);
+  if (wanted.topology.durability === 'memory') {
+    const chain = longestFirst(inPlace, heard);
+    return {
+      change: {
+        chain,
+        ready,
+        reason,
+        change: `chain is ${namesOf(chain).join(', ')}, the longest log first`,
+      },
+      waits,
+    };
+  }
+  return { change: { chain: inPlace, ready, reason, change: `${listed(names)} named in place` }, waits };
+}
+
+/**
+ * The same members, those with more of the log nearer the head. What was committed from memory alone is on some disks and
+ * not on others; each holds a beginning of the same log, so nobody's successor then knows more than it does itself.
+ */
+function longestFirst(chain: Chain, heard: ReadonlyMap<NodeId, NodeReport>): Chain {
+  const held = (member: Incarnation) => heard.get(member.node)?.received ?? 0;
+  return { ...chain, members: [...chain.members].sort((a, b) => held(b) - held(a)) };
 }
 
 function standing(member: Incarnation, report: NodeReport | undefined): Standing {

@@ -2,12 +2,13 @@ import type { Topology } from '../protocol/topology.ts';
 
 /**
  * Why a running cluster can't take this edit of its topology, in words; `null` if it can. The order, the number and the
- * set of the nodes stay as they are for now; all else may change.
+ * set of the nodes stay as they are for now, and so does what an acknowledgement means; all else may change.
  */
 export function refusalOf(present: Topology, edited: Topology): string | null {
   const changes = [
     ...differing('chain', present.chain.join(', '), edited.chain.join(', ')),
     ...differing('replicas', String(present.replicas), String(edited.replicas)),
+    ...differing('durability', present.durability, edited.durability),
     ...differing('the set of nodes', namesOf(present), namesOf(edited)),
   ];
   if (changes.length === 0) return null;

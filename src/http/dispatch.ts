@@ -99,7 +99,7 @@ export class Dispatch {
       bodyRead = true;
       if (destination === null) {
         const command = write.command(body);
-        const reply = await this.#service.write(command, attempt.requestId);
+        const reply = await this.#service.write(command, attempt.requestId, attempt.startedMs);
         if (reply.kind === 'applied') return write.answer(reply, command);
         if (await this.#endsAt(attempt, reply)) return;
       } else if (await this.#forwardWrite(attempt, destination, body)) return;
@@ -193,6 +193,8 @@ class Attempt {
   requestId: RequestId | null = null;
   /** A try may have had an effect: until one is answered, nobody knows. */
   uncertain = false;
+  /** By the monotonic clock. */
+  readonly startedMs: number;
   readonly #clock: Clock;
   readonly #untilMs: number;
 
@@ -202,7 +204,8 @@ class Attempt {
     this.forwardedHere = exchange.header(FORWARDED_HEADER.toLowerCase()) !== undefined;
     this.forwards = exchange.query.flag('forward') && !this.forwardedHere;
     this.#clock = clock;
-    this.#untilMs = clock.now().monotonicMs + FORWARD_MS[intent];
+    this.startedMs = clock.now().monotonicMs;
+    this.#untilMs = this.startedMs + FORWARD_MS[intent];
   }
 
   /**

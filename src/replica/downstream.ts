@@ -161,6 +161,13 @@ export class Downstream {
       this.#session.congested = congested;
   }
 
+  onHeard(link: LinkId, nowMs: number): void {
+    const session = this.#session;
+    if ((session.stage === 'greeted' || session.stage === 'streaming') && session.link === link) {
+      session.heardAtMs = nowMs;
+    }
+  }
+
   onDisconnected(link: LinkId, nowMs: number): void {
     if (this.#isOn(link)) this.#idle(nowMs);
   }

@@ -26,6 +26,8 @@ export type ReplicaEvent =
   /** The connection that `dial` asked for is there. */
   | { readonly kind: 'connected'; readonly link: LinkId; readonly to: Incarnation }
   | { readonly kind: 'message'; readonly link: LinkId; readonly message: LinkMessage }
+  /** Bytes came that are no whole message yet: a large one takes its time on a slow network. */
+  | { readonly kind: 'heard'; readonly link: LinkId }
   | { readonly kind: 'disconnected'; readonly link: LinkId }
   /** More is queued on the link than should be; nothing more is sent on it until it has drained. */
   | { readonly kind: 'congested'; readonly link: LinkId }

@@ -94,7 +94,8 @@ export class Head {
   #refusal(command: Command, requestId: RequestId | null): 'OVERLOADED' | 'STORE_FULL' | null {
     const { place, log, store } = this.#host;
     const { inFlightBytes, storeBytes } = place.topology.topology.limits;
-    if (log.pendingBytes + weightOf(command) > inFlightBytes) return 'OVERLOADED';
+    // One alone is always taken: a limit below it would never let it pass.
+    if (log.pendingBytes > 0 && log.pendingBytes + weightOf(command) > inFlightBytes) return 'OVERLOADED';
     // What is in flight counts as growth in full: near the limit that is a little early, never late.
     if (store.bytes + log.pendingBytes + weightOf(command) <= storeBytes) return null;
     const growth = growthOf(command, store);

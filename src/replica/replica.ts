@@ -41,6 +41,7 @@ export class Replica {
   /** Entries that are to be written to the log at the end of this turn. */
   #unwritten: Entry[] = [];
   #broken: string | null = null;
+  #tickedAtMs = Number.NEGATIVE_INFINITY;
   #now: Now;
 
   constructor(options: ReplicaOptions, now: Now) {
@@ -83,6 +84,10 @@ export class Replica {
   }
   get committed(): Seq {
     return this.#log.committed;
+  }
+  /** How often this log was truncated: what is appended to it on disk belongs to this generation. */
+  get generation(): number {
+    return this.#log.generation;
   }
   /** What the entries in flight weigh, in bytes. */
   get inFlightBytes(): number {
@@ -167,6 +172,9 @@ export class Replica {
         return this.#downstream.onConnected(event.link, event.to, nowMs);
       case 'message':
         return this.#onMessage(event.link, event.message);
+      case 'heard':
+        this.#upstream.onHeard(event.link, nowMs);
+        return this.#downstream.onHeard(event.link, nowMs);
       case 'disconnected':
         this.#upstream.onDisconnected(event.link, nowMs);
         return this.#downstream.onDisconnected(event.link, nowMs);
@@ -306,12 +314,17 @@ export class Replica {
   #onTick(): void {
     const nowMs = this.#now.monotonicMs;
     this.#head.onTick(this.#now);
+    const sinceMs = nowMs - this.#tickedAtMs;
+    this.#tickedAtMs = nowMs;
     if (!this.#place.active) return;
     // Each link carries something both ways at least every lease/5.
-    const quietMs = this.#place.configuration.leaseMs / 5;
     const { suspectAfterMs } = this.topology.topology.timing;
-    this.#upstream.onTick(nowMs, { quietMs, suspectAfterMs });
-    this.#downstream.onTick(nowMs, { quietMs, suspectAfterMs });
+    const quietMs = Math.min(this.#place.configuration.leaseMs, suspectAfterMs) / 5;
+    // After a pause what the neighbours said meanwhile is still to be read: it was this process that was silent.
+    if (sinceMs <= suspectAfterMs / 2) {
+      this.#upstream.onTick(nowMs, { quietMs, suspectAfterMs });
+      this.#downstream.onTick(nowMs, { quietMs, suspectAfterMs });
+    }
     this.#dialIfDue();
   }
 

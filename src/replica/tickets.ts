@@ -32,11 +32,11 @@ export class Tickets {
     return all;
   }
 
-  /** Those whose deadline has passed. All wait equally long, so the oldest come first. */
+  /** Those whose deadline has passed, in the order of their entries. */
   takeExpired(nowMs: number): Waiting[] {
     const expired: Waiting[] = [];
     for (const [seq, waiting] of this.#bySeq) {
-      if (waiting.deadlineMs > nowMs) break;
+      if (waiting.deadlineMs > nowMs) continue;
       expired.push(waiting);
       this.#bySeq.delete(seq);
     }

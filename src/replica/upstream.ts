@@ -1,5 +1,10 @@
 import { later, NO_EPOCH, NO_SEQ, type Seq } from '../base/ids.ts';
-import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
+import {
+  type Incarnation,
+  predecessorOf,
+  sameConfiguration,
+  sameIncarnation,
+} from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
 import { type Append, type Hello, PROTOCOL_VERSION, type Resume } from '../protocol/messages.ts';
 import type { LinkId } from './events.ts';
@@ -101,11 +106,18 @@ export class Upstream {
     if (place.held && offered < place.epoch) {
       return out.send(link, { kind: 'stale', configuration: place.held, topology: place.topology });
     }
+    // Also what a stranger says, of another cluster say, is not taken up: no configuration of its names this store.
+    if (!sameIncarnation(predecessorOf(hello.configuration, place.self), hello.sender)) {
+      return this.#refuse(link, `${hello.sender.node} is not the predecessor in its epoch ${offered}`);
+    }
+    if (place.held && offered === place.epoch && !sameConfiguration(hello.configuration, place.held)) {
+      return this.#refuse(
+        link,
+        `${hello.sender.node} holds another configuration ${offered}: two clusters, or two registers?`,
+      );
+    }
     this.#host.adopt(hello);
     if (!place.active) return this.#keepForLater(link, hello);
-    if (!sameIncarnation(place.predecessor, hello.sender)) {
-      return this.#refuse(link, `${hello.sender.node} is not the predecessor in epoch ${offered}`);
-    }
     this.#welcome(link, hello, nowMs);
   }
 
@@ -140,6 +152,10 @@ export class Upstream {
       this.#host.take(entry);
     }
     session.durable = append.upstreamDurable;
+  }
+
+  onHeard(link: LinkId, nowMs: number): void {
+    if (this.#session?.link === link) this.#session.heardAtMs = nowMs;
   }
 
   onDisconnected(link: LinkId, nowMs: number): void {

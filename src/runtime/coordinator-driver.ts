@@ -190,10 +190,13 @@ export class CoordinatorDriver implements CoordinatorService {
     this.#events.push(event);
     if (this.#stepping) return;
     this.#stepping = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      for (const effect of this.#core.step(next, this.#deps.clock.now())) this.#carryOut(effect);
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#core.step(next, this.#deps.clock.now())) this.#carryOut(effect);
+      }
+    } finally {
+      this.#stepping = false;
     }
-    this.#stepping = false;
   }
 
   #carryOut(effect: CoordinatorEffect): void {

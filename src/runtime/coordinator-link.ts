@@ -8,6 +8,10 @@ import { logDialFailures } from './dial-log.ts';
 
 /** Longest wait between two tries to reach the coordinator, in ms. */
 const RETRY_MS_MAX = 1000;
+/** Shortest wait before a lost connection is made anew, in ms; doubled until an answer comes. */
+const RETRY_MS_MIN = 20;
+/** A coordinator that answers nothing for so long is given up, and looked for anew, in ms. */
+const SILENT_MS_MAX = 2000;
 /** A coordinator that has more than this queued toward it is not listening: beats are left out until it is, in bytes. */
 const QUEUED_BYTES_MAX = 262_144;
 
@@ -27,6 +31,9 @@ export class CoordinatorLink {
   readonly #stop = new AbortController();
   #connection: Connection | null = null;
   #cancelBeat: Cancel = () => {};
+  #cancelDial: Cancel = () => {};
+  #retryMs = RETRY_MS_MIN;
+  #answeredAtMs = 0;
 
   constructor(options: CoordinatorLinkOptions, deps: { transport: Transport; clock: Clock; logger: Logger }) {
     this.#options = options;
@@ -40,6 +47,7 @@ export class CoordinatorLink {
   stop(): void {
     this.#stop.abort();
     this.#cancelBeat();
+    this.#cancelDial();
     this.#connection?.close();
     this.#connection = null;
   }
@@ -63,13 +71,17 @@ export class CoordinatorLink {
         log.succeeded();
         this.#connected(connection);
       },
-      () => undefined, // only an abort rejects
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted)
+          logger.error({ reason: messageOf(error) }, 'gave up on the coordinator');
+      },
     );
   }
 
   #connected(connection: Connection): void {
     const decoder = new MessageDecoder();
     this.#connection = connection;
+    this.#answeredAtMs = this.#deps.clock.now().monotonicMs;
     connection.listen({
       data: (bytes) => this.#onData(connection, decoder, bytes),
       drained: () => {},
@@ -83,13 +95,19 @@ export class CoordinatorLink {
       for (const message of decoder.push(bytes)) {
         if (message.kind !== 'heartbeat-answer')
           throw new CatenaError('BAD_FRAME', `a coordinator sent ${message.kind}`);
+        this.#retryMs = RETRY_MS_MIN;
+        this.#answeredAtMs = this.#deps.clock.now().monotonicMs;
         this.#options.answered(message);
       }
     } catch (error) {
       if (!(error instanceof CatenaError)) throw error;
-      connection.close();
-      this.#lost(connection, messageOf(error));
+      this.#giveUp(connection, messageOf(error));
     }
+  }
+
+  #giveUp(connection: Connection, reason: string): void {
+    connection.close();
+    this.#lost(connection, reason);
   }
 
   #lost(connection: Connection, reason: string): void {
@@ -100,12 +118,17 @@ export class CoordinatorLink {
     );
     this.#connection = null;
     this.#cancelBeat();
-    this.#dial();
+    // One that lets in and closes at once, because it refuses this node say, must not be dialled in a loop.
+    this.#cancelDial = this.#deps.clock.after(this.#retryMs, () => this.#dial());
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
   }
 
   #beat(connection: Connection): void {
     if (this.#connection !== connection) return;
     this.#cancelBeat();
+    if (this.#deps.clock.now().monotonicMs - this.#answeredAtMs > SILENT_MS_MAX) {
+      return this.#giveUp(connection, `no answer for ${SILENT_MS_MAX} ms`);
+    }
     if (connection.bufferedBytes <= QUEUED_BYTES_MAX) {
       connection.send(
         encodeMessage({

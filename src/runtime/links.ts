@@ -11,7 +11,7 @@ import { logDialFailures } from './dial-log.ts';
 const RETRY_MS_MAX = 200;
 /** Queued on one link beyond this, the replica is told to hold back, in bytes. */
 const LINK_QUEUED_BYTES_MAX = 8_388_608;
-/** Connections from other nodes at once; the oldest makes room. */
+/** Connections from other nodes at once; the oldest that has said nothing makes room. */
 const INBOUND_LINKS_MAX = 32;
 
 interface Link {
@@ -19,6 +19,8 @@ interface Link {
   readonly connection: Connection;
   readonly inbound: boolean;
   congested: boolean;
+  /** A message came by it. */
+  spoke: boolean;
 }
 
 /** What the links need of the driver. */
@@ -45,8 +47,8 @@ export class Links {
   /** Takes a connection that another node opened. */
   accepted(connection: Connection): void {
     const inbound = [...this.#links.values()].filter((link) => link.inbound);
-    const oldest = inbound[0];
-    if (oldest && inbound.length >= INBOUND_LINKS_MAX) this.#drop(oldest, 'too many connections');
+    const worst = inbound.find((link) => !link.spoke) ?? inbound[0];
+    if (worst && inbound.length >= INBOUND_LINKS_MAX) this.#drop(worst, 'too many connections');
     this.#add(connection, true);
   }
 
@@ -71,7 +73,10 @@ export class Links {
         const { id } = this.#add(connection, false);
         this.#options.happened({ kind: 'connected', link: id, to });
       },
-      () => undefined, // only an abort rejects
+      (error: unknown) => {
+        if (!signal.aborted)
+          this.#deps.logger.error({ to: to.node, reason: messageOf(error) }, 'gave up dialling');
+      },
     );
   }
 
@@ -105,7 +110,7 @@ export class Links {
 
   #add(connection: Connection, inbound: boolean): Link {
     this.#lastId += 1;
-    const link: Link = { id: this.#lastId, connection, inbound, congested: false };
+    const link: Link = { id: this.#lastId, connection, inbound, congested: false, spoke: false };
     const decoder = new MessageDecoder();
     this.#links.set(link.id, link);
     connection.listen({
@@ -118,7 +123,10 @@ export class Links {
 
   #onData(link: Link, decoder: MessageDecoder, bytes: Uint8Array): void {
     try {
-      for (const message of decoder.push(bytes)) {
+      const messages = decoder.push(bytes);
+      if (messages.length === 0) this.#options.happened({ kind: 'heard', link: link.id });
+      for (const message of messages) {
+        link.spoke = true;
         if (message.kind === 'heartbeat' || message.kind === 'heartbeat-answer') {
           throw new CatenaError('BAD_FRAME', `a node was sent a ${message.kind}`);
         }

@@ -58,8 +58,8 @@ export interface NodeService {
   routeNow(intent: Intent, minEpoch: Epoch): Route | null;
   /** Waits until it can be said, up to the intent's limit. */
   route(intent: Intent, minEpoch: Epoch): Promise<Route>;
-  /** Never rejects: every end is a reply. */
-  write(command: Command, requestId: RequestId | null): Promise<WriteReply>;
+  /** Never rejects: every end is a reply, at the latest 5 s after `sinceMs` by the monotonic clock (now, if not given). */
+  write(command: Command, requestId: RequestId | null, sinceMs?: number): Promise<WriteReply>;
   get(key: string): StoredRecord | undefined;
   page(query: { prefix: string; after: string | null; limit: number }): KeyPage;
   /** Applies `get` and `check` operations to the store as it is; other operations are a programming error. */

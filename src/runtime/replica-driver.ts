@@ -1,6 +1,14 @@
 import { defined, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
-import { type Epoch, NO_EPOCH, NO_SEQ, type NodeId, type RequestId, type StoreId } from '../base/ids.ts';
+import {
+  type Epoch,
+  NO_EPOCH,
+  NO_SEQ,
+  type NodeId,
+  type RequestId,
+  type Seq,
+  type StoreId,
+} from '../base/ids.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -18,6 +26,8 @@ import { Links } from './links.ts';
 import type { Health, Intent, KeyPage, NodeService, NodeStatus, Route } from './node-service.ts';
 import { gaugesOf, healthOf, type NodeParts, readinessOf, statusOf } from './node-status.ts';
 import { RouteWaiters, routeOf, WAIT_MS } from './routing.ts';
+import { Snapshots } from './snapshots.ts';
+import { SyncLag } from './sync-lag.ts';
 
 /** How often a replica looks at the time, in ms: deadlines, expiry and keep-alives are this exact. */
 const TICK_MS = 20;
@@ -63,9 +73,13 @@ export class ReplicaDriver implements NodeService {
   #listening: Listening | null = null;
   #stepping = false;
   #flushing = false;
-  #stopped = false;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+  /** An assertion failed: nothing more is done until the process ends. */
+  #crashed = false;
+  readonly #lag = new SyncLag();
   #lastTicket = 0;
-  #snapshotting = false;
+  readonly #snapshots: Snapshots;
   #cancelTick: Cancel = () => {};
   /** What routing and the coordinator look at, to tell when it changed. */
   #shown = '';
@@ -74,6 +88,7 @@ export class ReplicaDriver implements NodeService {
     this.node = options.node;
     this.#options = options;
     this.#deps = deps;
+    this.#snapshots = new Snapshots({ ...deps, crash: (error) => this.#crash(error) });
     this.#links = new Links(
       {
         addressOf: (to) => this.topology().topology.nodes[to.node]?.peer ?? null,
@@ -87,40 +102,66 @@ export class ReplicaDriver implements NodeService {
    * Takes the data directory, recovers the store, and takes part. Until it resolves, requests wait or are told that the
    * node is recovering.
    *
-   * @throws CatenaError LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED, PORT_IN_USE.
+   * @throws CatenaError LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED, PORT_IN_USE, NOT_READY when it was
+   * stopped meanwhile. The directory is free again then.
    */
   async start(): Promise<void> {
-    this.#tickLater();
-    const { durability } = this.#options.topology;
-    const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
-    const storage = await Storage.open({ syncDelayMs }, this.#deps);
-    this.#storage = storage;
+    this.#starting ??= this.#start();
     try {
-      this.#replica = await this.#recover(storage);
-      this.#listening = await this.#deps.transport.accept(this.#options.peer, (connection) => {
-        this.#links.accepted(connection);
-      });
+      await this.#starting;
     } catch (error) {
       await this.stop();
       throw error;
     }
-    storage.listen({
-      synced: (through, generation) => this.#happened({ kind: 'synced', through, generation }),
-      failed: (error) => this.#happened({ kind: 'failed', reason: error.message }),
-    });
   }
 
-  /** Stops taking part, syncs what is queued, and frees the directory. Clients that still wait learn that the outcome is unknown. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  /**
+   * Stops taking part, syncs what is queued, and frees the directory. Clients that still wait learn that the outcome is
+   * unknown. Waits for the end of a start that is under way.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    this.#tickLater();
+    const { durability } = this.#options.topology;
+    const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
+    this.#storage = await Storage.open({ syncDelayMs }, this.#deps);
+    this.#goOn();
+    this.#replica = await this.#recover(this.#storage);
+    this.#storage.listen({
+      synced: (through, generation) => this.#onSynced(through, generation),
+      failed: (error) => this.#happened({ kind: 'failed', reason: error.message }),
+    });
+    this.#goOn();
+    this.#listening = await this.#deps.transport.accept(this.#options.peer, (connection) => {
+      this.#links.accepted(connection);
+    });
+    this.#goOn();
+  }
+
+  /** @throws CatenaError NOT_READY */
+  #goOn(): void {
+    if (this.#stopping) throw new CatenaError('NOT_READY', 'the node was stopped while it started');
+  }
+
+  async #stop(): Promise<void> {
     this.#cancelTick();
     this.#coordinator?.stop();
     this.#waiters.endAll('this node is stopping');
     this.#flush();
+    const generation = this.#replica?.generation ?? 0;
+    const committed = this.#replica?.committed ?? NO_SEQ;
     this.#happened({ kind: 'failed', reason: 'this node is stopping' });
     this.#links.closeAll();
+    await this.#starting?.catch(() => undefined);
+    this.#coordinator?.stop();
+    this.#links.closeAll();
     await this.#listening?.close();
+    // The next start finds everything applied that is known to be committed.
+    if (this.#replica) this.#storage?.append([], committed, generation);
     await this.#storage?.close();
   }
 
@@ -147,7 +188,7 @@ export class ReplicaDriver implements NodeService {
   }
 
   route(intent: Intent, minEpoch: Epoch): Promise<Route> {
-    if (this.#stopped) {
+    if (this.#stopping !== null) {
       return Promise.resolve({ kind: 'unavailable', code: 'NOT_READY', reason: 'this node is stopping' });
     }
     const now = this.routeNow(intent, minEpoch);
@@ -155,13 +196,13 @@ export class ReplicaDriver implements NodeService {
     return this.#waiters.wait(intent, minEpoch, this.#deps.clock.now().monotonicMs);
   }
 
-  write(command: Command, requestId: RequestId | null): Promise<WriteReply> {
-    if (this.#stopped || this.#replica === null) {
+  write(command: Command, requestId: RequestId | null, sinceMs?: number): Promise<WriteReply> {
+    if (this.#stopping !== null || this.#replica === null) {
       return Promise.resolve({ kind: 'refused', code: 'NOT_READY' });
     }
     this.#lastTicket += 1;
     const ticket = this.#lastTicket;
-    const deadlineMs = this.#deps.clock.now().monotonicMs + WAIT_MS.write;
+    const deadlineMs = (sinceMs ?? this.#deps.clock.now().monotonicMs) + WAIT_MS.write;
     return new Promise((resolve) => {
       this.#clients.set(ticket, resolve);
       this.#happened({ kind: 'write', ticket, requestId, command, deadlineMs });
@@ -214,7 +255,7 @@ export class ReplicaDriver implements NodeService {
       topology: this.topology(),
       coordinatorConnected: this.#coordinator?.connected ?? false,
       waitingRequests: this.#waiters.count + this.#clients.size,
-      stopped: this.#stopped,
+      stopped: this.#stopping !== null,
     };
   }
 
@@ -310,14 +351,30 @@ export class ReplicaDriver implements NodeService {
 
   #happened(event: ReplicaEvent): void {
     this.#events.push(event);
-    if (this.#stepping) return;
+    if (this.#stepping || this.#crashed) return;
     this.#stepping = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
+      this.#afterSteps();
+    } catch (error) {
+      this.#crash(error);
     } finally {
       this.#stepping = false;
     }
-    this.#afterSteps();
+  }
+
+  /** A bug: whoever called must not swallow it, or the rest of the effects would come out as if nothing were. */
+  #crash(error: unknown): void {
+    this.#crashed = true;
+    this.#deps.clock.defer(() => {
+      throw error;
+    });
+  }
+
+  /** What the disk or the like refused stops this replica; anything else is a bug. */
+  #failed(error: unknown): void {
+    if (error instanceof CatenaError) this.#happened({ kind: 'failed', reason: error.message });
+    else this.#crash(error);
   }
 
   #step(event: ReplicaEvent): void {
@@ -350,7 +407,7 @@ export class ReplicaDriver implements NodeService {
       case 'append':
         return this.#append(effect);
       case 'truncate':
-        return this.#storage?.truncate(effect.after, effect.generation);
+        return this.#truncate(effect);
       case 'save':
         return this.#save(effect);
       case 'read':
@@ -375,23 +432,35 @@ export class ReplicaDriver implements NodeService {
   #append({ entries, committed, generation }: Extract<Effect, { kind: 'append' }>): void {
     this.#storage?.append(entries, committed, generation);
     const last = entries.at(-1);
-    // With durability `memory`, what is received counts as durable; the disk follows within MEMORY_SYNC_DELAY_MS.
-    if (this.#options.topology.durability === 'memory' && last) {
+    const { durability, limits } = this.topology().topology;
+    if (durability === 'sync' || !last) return;
+    this.#lag.append(entries);
+    // What is received counts as durable, as long as the disk keeps up; else it is waited for.
+    if (this.#lag.bytes <= limits.inFlightBytes)
       this.#events.push({ kind: 'synced', through: last.seq, generation });
-    }
+  }
+
+  #onSynced(through: Seq, generation: number): void {
+    this.#lag.synced(through);
+    this.#happened({ kind: 'synced', through, generation });
+  }
+
+  #truncate({ after, generation }: Extract<Effect, { kind: 'truncate' }>): void {
+    this.#lag.truncated(after);
+    this.#storage?.truncate(after, generation);
   }
 
   #save({ save, configuration, topology, leaseMsMax }: Extract<Effect, { kind: 'save' }>): void {
     this.#storage?.save({ configuration, topology, leaseMsMax }).then(
       () => this.#happened({ kind: 'saved', save }),
-      (error: CatenaError) => this.#happened({ kind: 'failed', reason: error.message }),
+      (error: unknown) => this.#failed(error),
     );
   }
 
   #read({ link, after, bytesMax }: Extract<Effect, { kind: 'read' }>): void {
     this.#storage?.read(after, bytesMax).then(
       (entries) => this.#happened({ kind: 'read', link, entries }),
-      (error: CatenaError) => this.#happened({ kind: 'failed', reason: error.message }),
+      (error: unknown) => this.#failed(error),
     );
   }
 
@@ -408,34 +477,10 @@ export class ReplicaDriver implements NodeService {
   }
 
   #tick(): void {
-    if (this.#stopped) return;
+    if (this.#stopping !== null) return;
     this.#tickLater();
     this.#happened({ kind: 'tick' });
     this.#waiters.look(this.#replica, this.#deps.clock.now().monotonicMs);
-    this.#snapshotIfDue();
-  }
-
-  #snapshotIfDue(): void {
-    const storage = this.#storage;
-    if (!storage || !this.#replica || this.#snapshotting || !storage.snapshotDue()) return;
-    this.#snapshotting = true;
-    const source = this.#store.snapshot();
-    const startedMs = this.#deps.clock.now().monotonicMs;
-    storage
-      .snapshot(source)
-      .then(
-        () => {
-          const ms = Math.round(this.#deps.clock.now().monotonicMs - startedMs);
-          this.#deps.logger.info(
-            { seq: source.header.seq, keys: source.header.keys, ms },
-            'wrote a snapshot',
-          );
-        },
-        (error: Error) =>
-          this.#deps.logger.error({ reason: error.message }, 'a snapshot failed; the log is kept'),
-      )
-      .finally(() => {
-        this.#snapshotting = false;
-      });
+    if (this.#replica && this.#storage) this.#snapshots.takeIfDue(this.#storage, this.#store);
   }
 }

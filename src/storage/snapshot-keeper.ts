@@ -40,6 +40,7 @@ export class SnapshotKeeper {
 
   due(): boolean {
     if (this.#underWay || this.#deps.clock.now().monotonicMs < this.#notBeforeMs) return false;
+    if (this.#deps.wal.committed <= this.#last.seq) return false;
     const grown = this.#deps.wal.writtenBytes - this.#takenAtBytes;
     return grown >= Math.max(this.#options.snapshotBytesMin, this.#last.bytes);
   }

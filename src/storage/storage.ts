@@ -146,9 +146,10 @@ export class Storage {
     return { identity, fresh, ...meta, pending, committed, runs, cutBytes };
   }
 
-  /** To be called once, before the first `append`. */
+  /** To be called once, before the first `append`. A failure that came before is told at once. */
   listen(listener: StorageListener): void {
     this.#listener = listener;
+    if (this.#failure) listener.failed(this.#failure);
   }
 
   /**

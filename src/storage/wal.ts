@@ -116,6 +116,11 @@ export class Wal {
     this.#closedCleanly = state.closed;
   }
 
+  /** What is known to be committed. */
+  get committed(): Seq {
+    return this.#committed;
+  }
+
   /** Of records written since the start. */
   get writtenBytes(): number {
     return this.#writtenBytes;
@@ -199,9 +204,11 @@ export class Wal {
   async dropBehind(through: Seq, retainBytesMin: number): Promise<void> {
     for (;;) {
       const { list } = this.#segments;
-      const behind = list.filter(
-        (_, place) => (list[place + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) - 1 <= through,
+      // Seqs go back where the log was truncated: only what lies before the first segment that is needed may go.
+      const needed = list.findIndex(
+        (_, place) => (list[place + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) - 1 > through,
       );
+      const behind = list.slice(0, Math.max(0, needed));
       const bytes = behind.reduce((sum, segment) => sum + segment.bytes, 0);
       const oldest = behind[0];
       if (oldest === undefined || bytes - oldest.bytes < retainBytesMin) return;
