@@ -47,7 +47,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   http: {
     rooms: ['base', 'protocol', 'ports', 'runtime', 'topology'],
-    packages: ['prom-client', 'restify', 'undici'],
+    packages: ['jsonc-parser', 'prom-client', 'restify', 'undici'],
     node: ['node:buffer', 'node:http', 'node:net', 'node:stream', 'node:stream/promises'],
   },
   server: {

@@ -252,3 +252,72 @@ test('keys and values in a batch keep to the limits', async () => {
     body: { type: 'urn:catena:problem:batch-too-large', limit: 200 },
   });
 });
+
+test.each([
+  ['9007199254740993'],
+  ['-0'],
+  ['1e400'],
+  ['1.10'],
+  ['{"a":1,"a":2}'],
+  ['{ "b" : [ 1 ,\t2 ],\n"ü" : "\\u0041\\ud800 } ] ,", "value": null }'],
+  ['[[{"key":"]}"}],[]]'],
+  ['null'],
+  ['true'],
+])('the value %s of a batch is stored in the very text it had', async (json) => {
+  const { send, store } = await startBatches();
+  const text = Buffer.from(json).toString('latin1');
+  const answer = await send(
+    `{"atomic":false,"operations":[ {"op":"get","key":"x"},{"value": ${json} ,"op":"set","key":"a"},
+      {"op":"set","key":"b","v\\u0061lue":\n${json}},{"op":"set","key":"c","value":"text"}]}`,
+  );
+  expect(answer.status).toBe(200);
+  for (const key of ['a', 'b']) {
+    expect(store.records.get(key)?.value).toEqual({ bytes: text, contentType: 'application/json' });
+  }
+  expect(store.records.get('c')?.value).toEqual({ bytes: 'text', contentType: '' });
+});
+
+test('of members that come twice in a batch the last counts, as everywhere in JSON', async () => {
+  const { send, store } = await startBatches();
+  await send(
+    '{"operations":[1,{"value":7}],"operations":5,"operations":[{"op":"set","key":"a","value":1,"value":"x","value":2.0}]}',
+  );
+  expect(store.records.get('a')?.value.bytes).toBe('2.0');
+});
+
+test('1000 values in 4 MiB are found in one go, however they are nested', async () => {
+  const { send, store } = await startBatches();
+  const operations = (value: string) =>
+    `{"operations":[${Array.from({ length: 1000 }, (_none, i) => `{"op":"set","key":"k${i}","value":${value}}`).join()}]}`;
+  const numbers = `[${'1,'.repeat(2040)}1]`;
+  expect((await send(operations(numbers))).status).toBe(200);
+  expect(store.records.get('k999')?.value.bytes).toBe(numbers);
+  const deep = '['.repeat(400_000) + ']'.repeat(400_000);
+  const { status } = await send(`{"operations":[{"op":"set","key":"deep","value":${deep}}]}`);
+  expect([200, 400]).toContain(status);
+  if (status === 200) expect(store.records.get('deep')?.value.bytes).toBe(deep);
+});
+
+test('a replayed refusal says that it is one', async () => {
+  const { send, url } = await startBatches();
+  const headers = { 'Idempotency-Key': 'one' };
+  const body = { operations: [{ op: 'check', key: 'a', version: 9 }, SET] };
+  const [first, again] = [await send(body, headers), await send(body, headers)];
+  expect(first.headers.get('idempotent-replay')).toBeNull();
+  expect(again).toMatchObject({ status: 412, body: first.body });
+  expect(again.headers.get('idempotent-replay')).toBe('true');
+
+  await call(`${url}/set/t`, { method: 'PUT', body: 'text' });
+  for (const [method, path, status, more] of [
+    ['PUT', '/set/a', 412, { 'If-Match': '*' }],
+    ['POST', '/increment/t', 409, {}],
+    ['POST', '/expire/absent', 404, {}],
+  ] as const) {
+    const send = () => call(url + path, { method, headers: { ...more, 'Idempotency-Key': path } });
+    const [once, twice] = [await send(), await send()];
+    expect(once.headers.get('idempotent-replay')).toBeNull();
+    expect(twice).toMatchObject({ status, body: once.body });
+    expect(twice.headers.get('idempotent-replay')).toBe('true');
+    expect(twice.headers.get('etag')).toBe(once.headers.get('etag'));
+  }
+});

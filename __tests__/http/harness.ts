@@ -18,12 +18,15 @@ export function afterwards(end: () => Promise<void> | void): void {
   endings.push(end);
 }
 
-/** Keeps what was logged at `error`, for tests to ask that there was none. */
+/** Keeps what was logged at `warn` and `error`, for tests to ask that there was none. */
 export class FakeLogger implements Logger {
   readonly errors: object[] = [];
+  readonly warnings: object[] = [];
   debug(): void {}
   info(): void {}
-  warn(): void {}
+  warn(fields: object): void {
+    this.warnings.push(fields);
+  }
   error(fields: object): void {
     this.errors.push(fields);
   }

@@ -97,6 +97,16 @@ test.each(['NOT_READY', 'RECOVERING', 'BROKEN'] as const)(
   },
 );
 
+test('advice is joined to a reason in one sentence', async () => {
+  const { n1 } = await startChain(NAMES);
+  const reason = 'the disk failed: mend it, then start again.';
+  n1.service.unavailable = { kind: 'unavailable', code: 'BROKEN', reason };
+  const { body } = await call(`${n1.url}/get/a`);
+  const { detail } = body as { detail: string };
+  expect(detail).toContain('the disk failed: mend it, then start again');
+  expect(detail).not.toMatch(/\.[;).]/);
+});
+
 test('a read waits for its place and is then answered', async () => {
   const { n3 } = await startChain(NAMES);
   n3.service.routeNow = () => null;
@@ -199,7 +209,10 @@ describe('a write that is with the node', () => {
     ['BROKEN', 503, 'broken'],
   ] as const)('and is refused as %s, is %i', async (code, status, type) => {
     const { answer } = await reply({ kind: 'refused', code });
-    expect(answer).toMatchObject({ status, body: { type: `urn:catena:problem:${type}` } });
+    expect(answer).toMatchObject({
+      status,
+      body: { type: `urn:catena:problem:${type}`, detail: expect.stringContaining('this attempt') },
+    });
     expect(answer.headers.get('retry-after')).toBe(status === 503 ? '1' : null);
   });
 
@@ -308,12 +321,19 @@ describe('forward=true', () => {
     const { n1, n2, n3 } = await startChain(NAMES, { clock });
     await n1.server.close(0);
     await n3.server.close(0);
-    for (const [method, path] of [
-      ['GET', '/get/a'],
-      ['PUT', '/set/a'],
+    for (const [method, path, target] of [
+      ['GET', '/get/a', 'n3'],
+      ['PUT', '/set/a', 'n1'],
     ] as const) {
       const answer = await call(`${n2.url}${path}?forward=true`, { method });
-      expect(answer).toMatchObject({ status: 503, body: { type: 'urn:catena:problem:forward-failed' } });
+      expect(answer).toMatchObject({
+        status: 503,
+        body: {
+          type: 'urn:catena:problem:forward-failed',
+          node: target,
+          detail: expect.stringContaining(target),
+        },
+      });
       expect(answer.headers.get('retry-after')).toBe('1');
     }
   });

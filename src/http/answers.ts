@@ -113,20 +113,25 @@ export function batchResults(
  */
 export function resultsOf(
   outcome: Outcome,
-  { command, requestId }: { command: Command; requestId: RequestId | null },
+  { command, requestId, replayed }: { command: Command; requestId: RequestId | null; replayed: boolean },
 ): { readonly results: readonly OperationResult[]; readonly seq: Seq } {
   switch (outcome.kind) {
     case 'done':
       return outcome;
     case 'refused': {
       const operation = defined(operationsOf(command)[outcome.index], () => `operation ${outcome.index}`);
-      throw command.kind === 'batch'
-        ? batchFailure(operation, outcome)
-        : failureOf(operation, outcome.failure);
+      const refusal =
+        command.kind === 'batch' ? batchFailure(operation, outcome) : failureOf(operation, outcome.failure);
+      throw refusal.withHeaders(replayHeaders(replayed));
     }
     case 'rejected':
       throw rejection(outcome.code, requestId);
   }
+}
+
+/** What the answer to a write says when it was decided before. */
+export function replayHeaders(replayed: boolean): Headers {
+  return replayed ? { 'Idempotent-Replay': 'true' } : {};
 }
 
 /** An atomic batch is answered 412 whatever failed in it; the type says which. */

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import { defined } from '../base/assert.ts';
 import { type Seq, seq } from '../base/ids.ts';
 import { BATCH_OPERATIONS_MAX, type Condition, type Operation, type Value } from '../protocol/command.ts';
 import type { Limits } from '../protocol/topology.ts';
 import { Refusal } from './problem.ts';
 import { checkKey, TTL_EXPECTED, ttlMsFrom } from './request.ts';
 import { checkContentType, kindOf, valueFrom } from './value-format.ts';
+import { valueTexts } from './value-texts.ts';
 
 /** What the body of `POST /batch` asks for. */
 export interface Batch {
@@ -30,7 +32,8 @@ const FIELDS: Readonly<Record<Operation['op'], readonly string[]>> = {
  * @throws Refusal BAD_JSON; any code of a wrong operation, with `pointer` to the place in the body (RFC 6901).
  */
 export function parseBatch(body: Buffer, limits: Limits): Batch {
-  const batch = parseJson(body);
+  const text = textOf(body);
+  const batch = parseJson(text);
   if (!isFields(batch)) throw at('', 'BAD_REQUEST', 'send {"operations":[…]}');
   refuseOthers(batch, ['operations', 'atomic'], '');
   const { operations, atomic = true } = batch;
@@ -38,18 +41,23 @@ export function parseBatch(body: Buffer, limits: Limits): Batch {
   if (!Array.isArray(operations) || operations.length === 0 || operations.length > BATCH_OPERATIONS_MAX) {
     throw at('/operations', 'BAD_PARAMETER', `give a list of 1 to ${BATCH_OPERATIONS_MAX} operations`);
   }
+  const texts = operations.some(holdsJson) ? valueTexts(text) : null;
   return {
     atomic,
     operations: operations.map((operation: unknown, index) =>
-      new Reader(operation, `/operations/${index}`, limits).operation(),
+      new Reader(operation, { pointer: `/operations/${index}`, limits, json: texts?.get(index) }).operation(),
     ),
   };
 }
 
-function parseJson(body: Buffer): unknown {
-  if (!isUtf8(body)) throw new Refusal('BAD_JSON', 'the body is not valid UTF-8; send JSON in UTF-8');
+function textOf(body: Buffer): string {
+  if (isUtf8(body)) return body.toString('utf8');
+  throw new Refusal('BAD_JSON', 'the body is not valid UTF-8; send JSON in UTF-8');
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(body.toString('utf8'));
+    return JSON.parse(text);
   } catch {
     throw new Refusal('BAD_JSON', 'the body is not valid JSON; send {"operations":[…]}');
   }
@@ -60,12 +68,18 @@ class Reader {
   readonly #fields: Fields;
   readonly #pointer: string;
   readonly #limits: Limits;
+  /** The text of a value that is no string: numbers and repeated members would change on their way through JavaScript. */
+  readonly #json: string | undefined;
 
-  constructor(operation: unknown, pointer: string, limits: Limits) {
+  constructor(
+    operation: unknown,
+    { pointer, limits, json }: { pointer: string; limits: Limits; json: string | undefined },
+  ) {
     if (!isFields(operation)) throw at(pointer, 'BAD_PARAMETER', 'give an object with op and key');
     this.#fields = operation;
     this.#pointer = pointer;
     this.#limits = limits;
+    this.#json = json;
   }
 
   operation(): Operation {
@@ -123,7 +137,8 @@ class Reader {
       const type = contentType ?? 'application/json';
       if (encoding !== 'utf8') throw this.#bad('value', 'give a string with this encoding');
       if (kindOf(type) !== 'json') throw this.#bad('contentType', 'a value that is no string is JSON');
-      return { bytes: this.#json(value), contentType: type };
+      const json = defined(this.#json, () => `the text of ${this.#pointer}/value`);
+      return { bytes: Buffer.from(json, 'utf8'), contentType: type };
     }
     if (encoding === 'base64') {
       return { bytes: this.#base64(value), contentType: contentType ?? 'application/octet-stream' };
@@ -139,15 +154,6 @@ class Reader {
     if (contentType === undefined) return null;
     if (typeof contentType !== 'string') throw this.#bad('contentType', 'give a string');
     return this.#within('contentType', () => checkContentType(contentType));
-  }
-
-  #json(value: unknown): Buffer {
-    try {
-      return Buffer.from(JSON.stringify(value), 'utf8');
-    } catch {
-      // Nested so deeply that the stack ends.
-      throw this.#bad('value', 'it is nested too deeply; give its JSON as a string');
-    }
   }
 
   #base64(value: string): Buffer {
@@ -219,6 +225,11 @@ function at(
   return new Refusal(code, `${pointer === '' ? 'the body' : pointer}: ${expected}`, {
     members: { pointer, ...(limit === undefined ? {} : { limit }) },
   });
+}
+
+/** Whether an operation's value is JSON rather than text. */
+function holdsJson(operation: unknown): boolean {
+  return isFields(operation) && operation.value !== undefined && typeof operation.value !== 'string';
 }
 
 function isFields(value: unknown): value is Fields {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Epoch, epoch, type RequestId } from '../base/ids.ts';
+import { type Epoch, epoch, type NodeId, type RequestId } from '../base/ids.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Command, Outcome } from '../protocol/command.ts';
 import type { Intent, NodeService, Route } from '../runtime/node-service.ts';
@@ -79,7 +79,7 @@ export class Dispatch {
         ? await this.#forwarder.open(exchange, onward)
         : await this.#forwarder.send(exchange, onward);
       if (sent.kind === 'answered') return await handBack(exchange, sent);
-      await attempt.again(sent);
+      await attempt.again(sent, destination.node);
     }
   }
 
@@ -127,7 +127,10 @@ export class Dispatch {
       attempt.uncertain = true;
     }
     if (attempt.forwards) {
-      await attempt.again({ kind: 'wrong-node', epoch: reply.epoch, moved: attempt.uncertain });
+      await attempt.again(
+        { kind: 'wrong-node', epoch: reply.epoch, moved: attempt.uncertain },
+        reply.to ?? this.#service.node,
+      );
       return false;
     }
     if (attempt.forwardedHere) throw attempt.wrongNode();
@@ -146,14 +149,14 @@ export class Dispatch {
     if ((sent.kind === 'failed' && sent.sent) || (sent.kind === 'wrong-node' && sent.moved)) {
       attempt.uncertain = true;
     }
-    await attempt.again(sent);
+    await attempt.again(sent, destination.node);
     return false;
   }
 
   /** The destination, unless nobody can answer now, or the request was sent on once already. */
   #elsewhere(attempt: Attempt, route: Exclude<Route, { kind: 'here' }>): Elsewhere {
     if (route.kind === 'unavailable') {
-      throw attempt.refusal(new Refusal(route.code, `${route.reason}; try again in a moment`));
+      throw attempt.refusal(unavailable(route));
     }
     if (attempt.forwardedHere) throw attempt.wrongNode();
     return route;
@@ -209,16 +212,20 @@ class Attempt {
   }
 
   /**
-   * Waits before the next try.
+   * Waits before the next try, after one at `node`.
    *
    * @throws Refusal FORWARD_FAILED, OUTCOME_UNKNOWN when there is no time for another.
    */
-  async again(sent: Forwarded<Buffer | Readable>): Promise<void> {
+  async again(sent: Forwarded<Buffer | Readable>, node: NodeId): Promise<void> {
     if (sent.kind === 'wrong-node' && sent.epoch > this.minEpoch) this.minEpoch = sent.epoch;
     if (this.#clock.now().monotonicMs + RETRY_MS > this.#untilMs) {
       const reason = sent.kind === 'failed' ? sent.reason : 'the chain is changing';
       throw this.refusal(
-        new Refusal('FORWARD_FAILED', `the request could not be sent on (${reason}); try again in a moment`),
+        new Refusal(
+          'FORWARD_FAILED',
+          `the request could not be sent on to ${node} (${withoutStop(reason)}); try again in a moment`,
+          { members: { node } },
+        ),
       );
     }
     await new Promise<void>((resolve) => this.#clock.after(RETRY_MS, resolve));
@@ -246,7 +253,21 @@ class Attempt {
 }
 
 function notReady(reason: string): Refusal {
-  return new Refusal('NOT_READY', `${reason}; try again in a moment`);
+  return new Refusal('NOT_READY', `${withoutStop(reason)}; try again in a moment`);
+}
+
+function unavailable({ code, reason }: Extract<Route, { kind: 'unavailable' }>): Refusal {
+  if (code !== 'BROKEN') return new Refusal(code, `${withoutStop(reason)}; try again in a moment`);
+  // The reason ends with what people have to mend, which is no advice to the caller.
+  return new Refusal(
+    code,
+    `this node is broken (${withoutStop(reason)}): try another node, or this one when that is mended`,
+  );
+}
+
+/** A reason as a part of a longer sentence. */
+function withoutStop(reason: string): string {
+  return reason.replace(/[.\s]+$/, '');
 }
 
 function refusedWrite(code: Extract<WriteReply, { kind: 'refused' }>['code']): Refusal {
@@ -254,17 +275,20 @@ function refusedWrite(code: Extract<WriteReply, { kind: 'refused' }>['code']): R
     case 'STORE_FULL':
       return new Refusal(
         code,
-        'the store holds all it may (limits.storeBytes); delete keys, or raise the limit',
+        'this attempt had no effect: the store holds all it may (limits.storeBytes); delete keys, or raise the limit',
       );
     case 'OVERLOADED':
       return new Refusal(
         code,
-        'more writes are under way than the chain takes (limits.inFlightBytes); try again in a moment',
+        'this attempt had no effect: more writes are under way than the chain takes (limits.inFlightBytes); try again in a moment',
       );
     case 'NOT_READY':
-      return notReady('the chain takes no writes now');
+      return notReady('this attempt had no effect: the chain takes no writes now');
     case 'BROKEN':
-      return new Refusal(code, 'this node is broken, see its /status; try again, another takes its place');
+      return new Refusal(
+        code,
+        'this attempt had no effect: this node is broken, see its /status; try another node, or this one when it is mended',
+      );
   }
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Agent, errors, request } from 'undici';
+import { Agent, errors } from 'undici';
 import { messageOf } from '../base/errors.ts';
 import { type Epoch, epoch, type NodeId, type RequestId, requestId } from '../base/ids.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -45,6 +45,7 @@ const NOT_SENT: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_INVALID_ARG',
 ]);
 
 /** What a target answered; `body` is whole, or comes as it is read. */
@@ -114,8 +115,10 @@ export class Forwarder {
   async open(exchange: Exchange, { base, path, body }: Onward): Promise<Forwarded<Readable>> {
     try {
       const { method } = exchange.request;
-      const answer = await request(`${base}${path}`, {
-        dispatcher: this.#agent,
+      // Not undici's `request`, which would resolve the dots in a key and cut it at a #.
+      const answer = await this.#agent.request({
+        origin: base.replace(/\/$/, ''),
+        path,
         method:
           method === 'POST' || method === 'PUT' || method === 'DELETE' || method === 'HEAD' ? method : 'GET',
         headers: this.#headersFor(exchange),

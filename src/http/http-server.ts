@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
 import { BodyBudget, CallerGone } from './body.ts';
+import { DropLog } from './drop-log.ts';
 import { Exchange, type Surroundings } from './exchange.ts';
 import type { HttpLimits } from './limits.ts';
 import { type HttpServer, Listeners } from './listeners.ts';
@@ -29,6 +30,8 @@ export interface Route {
 const SLOW_CHECK_MS = 1000;
 /** How long a connection that was answered in raw bytes may go on sending before it is cut. */
 const LINGER_MS = 1000;
+/** An address holds two keys at most (`/keys?prefix=…&after=…`), of which each byte may be written in three. */
+const ADDRESS_BYTES_PER_KEY_BYTE = 6;
 
 /** What a server is made of. */
 export interface HttpServerParts {
@@ -75,12 +78,18 @@ class Assembled {
   readonly #router: restify.Server;
   readonly #origins: OriginCheck;
   readonly #around: Surroundings;
+  readonly #drops: DropLog;
+  /** What a request's address and headers may take: Node takes no change of it later. */
+  readonly #headBytesMax: number;
   /** The exchange under way on a connection: what an error of the connection has to spare. */
   readonly #underWay = new WeakMap<Duplex, Exchange>();
 
   constructor(parts: HttpServerParts) {
     this.#parts = parts;
     this.#origins = new OriginCheck(parts.topology);
+    this.#drops = new DropLog(parts);
+    const { keyBytes } = parts.topology().topology.limits;
+    this.#headBytesMax = ADDRESS_BYTES_PER_KEY_BYTE * keyBytes + parts.limits.headerBytesMax;
     this.#around = {
       identity: parts.identity,
       closing: () => this.closing,
@@ -98,11 +107,14 @@ class Assembled {
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: SLOW_CHECK_MS,
       keepAliveTimeout: limits.keepAliveMs,
-      maxHeaderSize: limits.headerBytesMax,
+      maxHeaderSize: this.#headBytesMax,
       // Asked for in #guard instead, where the answer is a problem.
       requireHostHeader: false,
     });
     server.maxConnections = limits.connectionsMax;
+    server.on('drop', () => this.#drops.dropped());
+    // A caller may end its side behind the request and still wait for the answer. Node's types lack it.
+    Object.assign(server, { httpAllowHalfOpen: true });
     server.setTimeout(limits.idleMs);
     const dispatch = (bodyHeldBack: boolean) => (request: IncomingMessage, response: ServerResponse) =>
       this.#dispatch({ request, response }, bodyHeldBack);
@@ -217,7 +229,8 @@ class Assembled {
     const answerable =
       exchange === undefined || !(exchange.response.headersSent || exchange.request.complete);
     if (error.code === 'ECONNRESET' || !socket.writable || !answerable) socket.destroy();
-    else this.#turnAway(socket, refusalOf(error, this.#parts.limits));
+    else
+      this.#turnAway(socket, refusalOf(error, { ...this.#parts.limits, headerBytesMax: this.#headBytesMax }));
   }
 
   /** Answers in raw bytes and ends the connection, reading on for a moment so that the answer isn't lost. */

@@ -2,7 +2,7 @@ import { defined } from '../base/assert.ts';
 import { type Command, isWrite, type Operation, operationsOf } from '../protocol/command.ts';
 import type { Limits } from '../protocol/topology.ts';
 import type { NodeService } from '../runtime/node-service.ts';
-import { answerOf, answerValue, batchResults, resultsOf } from './answers.ts';
+import { answerOf, answerValue, batchResults, replayHeaders, resultsOf } from './answers.ts';
 import { parseBatch } from './batch.ts';
 import type { Dispatch, WriteRequest } from './dispatch.ts';
 import type { Exchange } from './exchange.ts';
@@ -10,7 +10,6 @@ import type { Exports } from './export.ts';
 import type { Route } from './http-server.ts';
 import { answerPage, pageQueryOf, prefixOf } from './keys.ts';
 import { readable } from './pages.ts';
-import type { Headers } from './problem.ts';
 import { conditionOf, keyOf, refuseConditions, requestIdOf, ttlMsOf } from './request.ts';
 import { checkContentType, valueFrom } from './value-format.ts';
 
@@ -123,7 +122,7 @@ class KeyRoutes {
     const { atomic, operations } = parseBatch(body, limits);
     const command: Command = { kind: 'batch', atomic, operations };
     const answer: WriteRequest['answer'] = ({ outcome, replayed }) => {
-      const done = resultsOf(outcome, { command, requestId });
+      const done = resultsOf(outcome, { command, requestId, replayed });
       const results = batchResults(operations, done, this.#service.logTimeMs());
       exchange.json(200, { results }, replayHeaders(replayed));
     };
@@ -150,7 +149,7 @@ class KeyRoutes {
       body,
       command: (bytes) => ({ kind: 'single', operation: operation(bytes) }),
       answer: ({ outcome, replayed }, command) => {
-        const { results, seq } = resultsOf(outcome, { command, requestId });
+        const { results, seq } = resultsOf(outcome, { command, requestId, replayed });
         const [asked] = operationsOf(command);
         const answer = answerOf(
           defined(asked, () => 'the operation of a single command'),
@@ -169,8 +168,4 @@ class KeyRoutes {
   #limits(): Limits {
     return this.#service.topology().topology.limits;
   }
-}
-
-function replayHeaders(replayed: boolean): Headers {
-  return replayed ? { 'Idempotent-Replay': 'true' } : {};
 }

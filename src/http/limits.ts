@@ -9,6 +9,7 @@ export interface HttpLimits {
   readonly keepAliveMs: number;
   /** A connection on which nothing moves for so long is closed, whatever it waits for. */
   readonly idleMs: number;
+  /** What the headers and the address take beside the keys in it, for which there is room by `limits.keyBytes`. */
   readonly headerBytesMax: number;
   readonly connectionsMax: number;
   /** Bodies in memory at once. */
@@ -23,7 +24,7 @@ export const HTTP_LIMITS: HttpLimits = {
   requestTimeoutMs: 30_000,
   keepAliveMs: 30_000,
   idleMs: 60_000,
-  headerBytesMax: 16_384,
+  headerBytesMax: 65_536,
   connectionsMax: 4096,
   bodiesBytesMax: 268_435_456,
   drainBytesMax: 16_777_216,

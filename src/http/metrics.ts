@@ -19,6 +19,11 @@ export class HttpMetrics {
     buckets: SECONDS,
     registers: [this.#registry],
   });
+  readonly #dropped = new Counter({
+    name: 'catena_http_connections_dropped_total',
+    help: 'Connections closed unanswered, because there were too many.',
+    registers: [this.#registry],
+  });
   readonly #series = new Map<string, (seconds: number) => void>();
 
   /** `gauges` by their names without the `catena_` prefix. */
@@ -34,6 +39,11 @@ export class HttpMetrics {
       this.#series.set(name, series);
     }
     series(seconds);
+  }
+
+  /** A connection was closed because there were too many. */
+  dropped(): void {
+    this.#dropped.inc();
   }
 
   get contentType(): string {

@@ -79,6 +79,12 @@ export class Refusal extends Error {
       this.status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS, ...more.headers } : (more.headers ?? {});
   }
 
+  /** The same refusal with further headers. */
+  withHeaders(headers: Headers): Refusal {
+    const { code, message, status, members } = this;
+    return new Refusal(code, message, { status, members, headers: { ...this.headers, ...headers } });
+  }
+
   /** The body of the answer. */
   problem(): Problem {
     return {

@@ -3,7 +3,7 @@ import type { Address, Topology } from '../protocol/topology.ts';
 import { peerHost, redirectTarget, sameHost, urlEndpoint } from '../topology/addresses.ts';
 import type { Exchange } from './exchange.ts';
 import { Refusal } from './problem.ts';
-import { withParameter } from './target.ts';
+import { followable, type Target, withParameter } from './target.ts';
 
 /** Where a request has to go, and what has to go with it. */
 export interface Destination {
@@ -25,7 +25,7 @@ export function redirect(
     to,
     host: exchange.request.headers.host,
   });
-  const location = `${base.replace(/\/$/, '')}${pathFor(exchange, destination)}`;
+  const location = `${base.replace(/\/$/, '')}${addressFor(followable(exchange.target), destination)}`;
   exchange.json(
     307,
     {
@@ -38,11 +38,18 @@ export function redirect(
 }
 
 /** The path and query of the request, with what has to go with it. */
-export function pathFor(exchange: Exchange, { epoch, requestId }: Destination): string {
-  let query = exchange.target.rawQuery;
+export function pathFor(exchange: Exchange, destination: Destination): string {
+  return addressFor(exchange.target, destination);
+}
+
+function addressFor(
+  { path, rawQuery }: Pick<Target, 'path' | 'rawQuery'>,
+  { epoch, requestId }: Destination,
+): string {
+  let query = rawQuery;
   if (epoch !== null) query = withParameter(query, 'epoch', String(epoch));
   if (requestId !== null) query = withParameter(query, 'request-id', requestId);
-  return query === '' ? exchange.target.path : `${exchange.target.path}?${query}`;
+  return query === '' ? path : `${path}?${query}`;
 }
 
 /** The address by which a node reaches another: that on the host where its neighbours reach it, else the first. */

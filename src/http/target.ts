@@ -41,3 +41,17 @@ export function withParameter(rawQuery: string, name: string, value: string): st
     .filter((part) => part !== '' && part !== name && !part.startsWith(`${name}=`));
   return [...others, `${name}=${encodeURIComponent(value)}`].join('&');
 }
+
+/** A segment that those who tidy addresses take for a step: `.` or `..`, also in escapes. */
+const DOT_SEGMENT = /(^|\/)(\.|%2e){1,2}(\/|$)/i;
+
+/**
+ * The same path and query, written so that who follows a `Location` sends it on unchanged: bare, a `#` would be cut off
+ * with what follows, a backslash become a slash, dots swallow what is before them. A key that is `.` or `..` can't be helped.
+ */
+export function followable({ path, rawKey, rawQuery }: Target): Pick<Target, 'path' | 'rawQuery'> {
+  const key = rawKey.replaceAll('#', '%23').replaceAll('\\', '%5C');
+  const safe = DOT_SEGMENT.test(key) ? key.replaceAll('/', '%2F') : key;
+  const route = path.slice(0, path.length - rawKey.length);
+  return { path: route + safe, rawQuery: rawQuery.replaceAll('#', '%23') };
+}
