@@ -35,6 +35,23 @@ test('a busy port is told with the process that wants it, before anything has st
   expect(await readdir(directory.path)).toEqual(['topology.json']);
 });
 
+test('a place that takes no data is said once, before anything has started', async () => {
+  const [http, peer, coordinator, coordinatorPeer] = await freePorts(4);
+  const file = join(directory.path, 'topology.json');
+  const text = {
+    name: 'test',
+    replicas: 1,
+    chain: ['n1'],
+    nodes: { n1: { urls: [`http://localhost:${http}`], peer: `localhost:${peer}` } },
+    coordinators: { c1: { urls: [`http://localhost:${coordinator}`], peer: `localhost:${coordinatorPeer}` } },
+  };
+  await writeFile(file, JSON.stringify(text));
+  const { code, stdout, stderr } = await catena(['up', '--topology', file, '--data', join(file, 'x')]).ends();
+  expect(stderr).toMatch(/topology\.json\/x: making the directory failed: .* is a file, .*--data/);
+  expect(stdout).toBe('');
+  expect(code).toBe(1);
+});
+
 test('a topology of several machines that share a port is refused on one machine', async () => {
   const args = ['up', '--topology', 'topology/docker.json', '--data', join(directory.path, 'data')];
   const { code, stderr } = await catena(args).ends();

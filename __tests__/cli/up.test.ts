@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDisk } from '../../src/platform/disk.ts';
-import { catena, type Program } from '../support/catena-process.ts';
+import { catena, npm, type Program } from '../support/catena-process.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -20,7 +20,16 @@ interface Up {
 }
 
 /** `up` with one node and its coordinator. */
-async function up(...options: string[]): Promise<Up> {
+function up(...options: string[]): Promise<Up> {
+  return upBy((args) => catena(['up', ...args, ...options]));
+}
+
+/** The same by `npm start`. */
+function npmStart(): Promise<Up> {
+  return upBy((args) => npm(['start', '--', ...args]));
+}
+
+async function upBy(start: (args: readonly string[]) => Program): Promise<Up> {
   const [http, peer, coordinator, coordinatorPeer] = await freePorts(4);
   const url = `http://localhost:${http}`;
   const text = {
@@ -33,7 +42,7 @@ async function up(...options: string[]): Promise<Up> {
   const topology = join(directory.path, 'topology.json');
   const data = join(directory.path, 'data');
   await writeFile(topology, JSON.stringify(text));
-  const program = catena(['up', '--topology', topology, '--data', data, ...options]);
+  const program = start(['--topology', topology, '--data', data]);
   started.push(program);
   return { program, url, data };
 }
@@ -150,10 +159,45 @@ test('with --json every line is JSON', async () => {
   expect(new Set(nodes)).toEqual(new Set(['up', 'n1', 'c1']));
 }, 60_000);
 
-test('npm start is `up`', async () => {
-  const text = await readFile('package.json', 'utf8');
-  expect(JSON.parse(text).scripts.start).toBe('node src/cli/main.ts up');
+test('npm start is `up`, and npm leaves no shell between itself and it, which would swallow signals', async () => {
+  const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
+  expect(scripts.start).toBe('exec node src/cli/main.ts up');
+  expect(scripts.catena).toBe('exec node src/cli/main.ts');
 });
+
+test('a SIGTERM to npm start alone stops all in order and frees the ports', async () => {
+  const running = await npmStart();
+  await running.program.says(/ready after/);
+  const pid = pidOf('n1', running);
+  const { stdout } = await running.program.kill('SIGTERM');
+  expect(stdout).toContain('stopped. The data is kept in');
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  await refuses(running.url);
+}, 60_000);
+
+test('a Ctrl-C at npm start, which reaches the whole process group and comes from npm again, counts once', async () => {
+  const running = await npmStart();
+  await running.program.says(/ready after/);
+  process.kill(-running.program.pid, 'SIGINT');
+  const { stdout } = await running.program.ends();
+  expect(stdout).toContain('stopped. The data is kept in');
+  await refuses(running.url);
+}, 60_000);
+
+test('a terminal that is closed stops all in order', async () => {
+  const running = await up();
+  await running.program.says(/ready after/);
+  const { code, stdout } = await running.program.kill('SIGHUP');
+  expect(stdout).toContain('stopped. The data is kept in');
+  expect(code).toBe(0);
+  await refuses(running.url);
+}, 60_000);
+
+test('npm run catena passes its arguments on', async () => {
+  const { code, stdout } = await npm(['run', '-s', 'catena', '--', '--help']).ends();
+  expect(stdout).toContain('Usage: catena');
+  expect(code).toBe(0);
+}, 60_000);
 
 /** Looks again until it holds; the limit of the test ends one that never does. */
 async function until(holds: () => Promise<boolean>): Promise<void> {

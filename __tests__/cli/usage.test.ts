@@ -64,6 +64,19 @@ test('topology check tells every problem of a file with its line, and exits with
 
 test('a file that is not there is said in words', async () => {
   const { code, stderr } = await catena(['topology', 'check', 'nowhere.json']).ends();
-  expect(stderr).toBe("catena: nowhere.json can't be read: there is no such file\n");
+  expect(stderr).toBe(
+    "catena: nowhere.json can't be read: there is no such file; give a topology file, such as topology/local.json\n",
+  );
   expect(code).toBe(1);
 });
+
+test.each(['node', 'coordinator'])(
+  'why a %s could not start is on standard error too, in one line',
+  async (kind) => {
+    const args = [kind, 'n9', '--topology', 'topology/local.json', '--data', join(directory.path, 'data')];
+    const { code, stdout, stderr } = await catena(args).ends();
+    expect(JSON.parse(stdout)).toMatchObject({ level: 60, code: 'BAD_TOPOLOGY' });
+    expect(stderr).toMatch(/^catena: n9 is not in topology\/local.json, which has .*\n$/);
+    expect(code).toBe(1);
+  },
+);

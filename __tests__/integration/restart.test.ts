@@ -125,3 +125,28 @@ describe('restarts of real processes', () => {
     expect((await readdir(folder)).length).toBe(1);
   }, 60_000);
 });
+
+test('with durability "memory" a chain that was killed whole under writes comes back, and goes on', async () => {
+  const cluster = await Cluster.make(undefined, (topology) => {
+    topology.durability = 'memory';
+  });
+  try {
+    cluster.startAll();
+    await cluster.ready();
+    for (let round = 0; round < 3; round++) {
+      const writes = Array.from({ length: 400 }, (_, at) =>
+        set(cluster, `key-${at}`, `${round}`).catch(() => null),
+      );
+      await Promise.race(writes.slice(0, 200));
+      await cluster.endAll('SIGKILL');
+      await Promise.all(writes);
+      cluster.startAll();
+      await cluster.ready();
+      const at = cluster.nodes[round] as string;
+      const answer = await fetch(`${cluster.url(at)}/set/after-${round}`, { method: 'PUT', body: 'on' });
+      expect(answer.status).toBe(201);
+    }
+  } finally {
+    await cluster.remove();
+  }
+}, 120_000);

@@ -99,6 +99,29 @@ test('a failure names the file, the operation and what to do', async () => {
   }
 });
 
+test('a file system that takes no directories is told at once, and never asked for ever', async () => {
+  // Node's recursive mkdir never comes back from there.
+  const refused = openDisk('/proc/catena/n1');
+  await expect(refused).rejects.toMatchObject({
+    code: 'DISK_FAILED',
+    message: expect.stringMatching(/^\/proc.*: making the directory failed: .*--data/),
+  });
+});
+
+test('a directory whose path is a file is refused in words', async () => {
+  const path = join(directory.path, 'file');
+  await writeFile(path, '');
+  await expect(openDisk(path)).rejects.toMatchObject({
+    message: expect.stringContaining('is a file, not a'),
+  });
+});
+
+test('a directory that several make at once is made, for each of them', async () => {
+  const path = join(directory.path, 'a', 'b');
+  const disks = await Promise.all([openDisk(path), openDisk(path), openDisk(path)]);
+  expect(disks.map(({ root }) => root)).toEqual([path, path, path]);
+});
+
 test('a lock is refused to others until it is released, in the same process too', async () => {
   const disk = await openDisk(directory.path);
   const other = await openDisk(directory.path);

@@ -1,5 +1,6 @@
 import type { Seq } from '../../src/base/ids.ts';
 import type { Effect } from '../../src/replica/events.ts';
+import { set, single } from '../support/builders.ts';
 import {
   at,
   configuration,
@@ -23,6 +24,7 @@ import {
   resume,
   sent,
   synced,
+  ticks,
   welcome,
   write,
 } from '../support/lone-replica.ts';
@@ -164,4 +166,72 @@ describe('the session downward (§4)', () => {
     expect(hungUp(effects)).toEqual([1]);
     expect(only(effects, 'save')).toMatchObject([{ configuration: later, topology }]);
   });
+});
+
+describe('a successor that is silent (§4)', () => {
+  test('is given up after suspectAfterMs, before its Welcome too', () => {
+    const replica = head();
+    expect(hungUp(ticks(replica, 0, 500))).toEqual([]);
+    expect(hungUp(ticks(replica, 510, 510))).toEqual([1]);
+    const greeted = loneReplica(N1);
+    enter(greeted, FIRST);
+    greeted.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    expect(hungUp(ticks(greeted, 0, 510))).toEqual([1]);
+  });
+
+  test('is not silent while the bytes of a large message arrive, its Welcome too', () => {
+    const greeted = loneReplica(N1);
+    enter(greeted, FIRST);
+    greeted.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    for (const replica of [head(), greeted]) {
+      for (let ms = 0; ms <= 3000; ms += 100) {
+        replica.step({ kind: 'heard', link: 1 }, at(ms));
+        expect(hungUp(ticks(replica, ms, ms + 90))).toEqual([]);
+      }
+      expect(hungUp(ticks(replica, 3100, 3600))).toEqual([1]);
+    }
+  });
+
+  test('is not given up on the late tick after a pause of this process, but on the next if it stays silent', () => {
+    const replica = head();
+    ticks(replica, 0, 100);
+    expect(hungUp(replica.step({ kind: 'tick' }, at(10_000)))).toEqual([]);
+    expect(hungUp(replica.step({ kind: 'tick' }, at(10_010)))).toEqual([1]);
+    const heard = head();
+    ticks(heard, 0, 100);
+    expect(hungUp(heard.step({ kind: 'tick' }, at(10_000)))).toEqual([]);
+    message(heard, 1, ack(0), at(10_001));
+    expect(hungUp(heard.step({ kind: 'tick' }, at(10_010)))).toEqual([]);
+  });
+
+  test('hears from an idle link often enough though a fifth of the lease is longer than suspectAfterMs', () => {
+    const timing = { leaseMs: 10_000, suspectAfterMs: 500 };
+    const replica = loneReplica(N1, { topology: versionedTopology(['n1', 'n2', 'n3'], { timing }) });
+    enter(replica, { ...FIRST, leaseMs: timing.leaseMs });
+    replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    message(replica, 1, welcome(0));
+    const appends: number[] = [];
+    for (let ms = 0; ms <= 500; ms += 10) {
+      replica.step({ kind: 'heard', link: 1 }, at(ms));
+      if (sent(replica.step({ kind: 'tick' }, at(ms))).length > 0) appends.push(ms);
+    }
+    expect(appends).toEqual([100, 200, 300, 400, 500]);
+  });
+});
+
+test('a write heavier than inFlightBytes is taken when nothing is in flight, and only then', () => {
+  const limits = { inFlightBytes: 100 };
+  const replica = loneReplica(N1, { topology: versionedTopology(['n1'], { limits }) });
+  enter(replica, configuration(1, [N1]));
+  const heavy = single(set('key', 'x'.repeat(1000)));
+  const give = (ticket: number) =>
+    only(
+      replica.step({ kind: 'write', ticket, requestId: null, command: heavy, deadlineMs: 5000 }, at(0)),
+      'answer',
+    );
+  expect(give(1)).toEqual([]);
+  expect(give(2)).toMatchObject([{ ticket: 2, reply: { kind: 'refused', code: 'OVERLOADED' } }]);
+  flush(replica);
+  expect(only(synced(replica, 1), 'answer')).toMatchObject([{ ticket: 1, reply: { kind: 'applied' } }]);
+  expect(give(3)).toEqual([]);
 });

@@ -98,10 +98,12 @@ test('the times of entries never fall, even where the configuration is behind th
   expect(written?.entries[0]?.timeMs).toBeGreaterThanOrEqual(90_000);
 });
 
-test('a command heavier than inFlightBytes is never taken', () => {
+test('a command heavier than inFlightBytes is taken alone, and not beside another', () => {
+  const heavy = single(set('k', 'x'.repeat(600)));
   const alone = new Alone({ inFlightBytes: 500 });
-  expect(alone.write(single(set('k', 'x'.repeat(600))))).toEqual({ kind: 'refused', code: 'OVERLOADED' });
-  expect(alone.replica.received).toBe(0);
+  expect(alone.take(heavy)).toBeNull();
+  expect(alone.write(heavy)).toEqual({ kind: 'refused', code: 'OVERLOADED' });
+  expect(alone.replica.received).toBe(1);
 });
 
 test('writes in flight count against storeBytes as if they were in the store', () => {

@@ -1,3 +1,5 @@
+import { storeId } from '../../src/base/ids.ts';
+import type { Effect } from '../../src/replica/events.ts';
 import {
   append,
   at,
@@ -7,6 +9,7 @@ import {
   incarnation,
   loneReplica,
   only,
+  versionedTopology,
 } from '../support/chain-builders.ts';
 import {
   FIRST,
@@ -21,6 +24,7 @@ import {
   sent,
   synced,
   tail,
+  ticks,
   welcome,
 } from '../support/lone-replica.ts';
 
@@ -170,5 +174,100 @@ describe('the session from above (§4)', () => {
     expect(replica).toMatchObject({ received: 2, durable: 0, committed: 0 });
     synced(replica, 2, 1);
     expect(replica).toMatchObject({ durable: 2, committed: 2 });
+  });
+});
+
+describe('strangers (§4)', () => {
+  const said = (effects: readonly Effect[]) => only(effects, 'say').map(({ message: words }) => words);
+
+  test('a Hello of another cluster, whose configuration does not name this store, is refused and not taken up', () => {
+    const replica = loneReplica(N2);
+    enter(replica, FIRST);
+    const other = { ...N2, storeId: storeId('store of another n2') };
+    const effects = message(replica, 1, hello(configuration(9, [N1, other, N3]), N1));
+    expect(hungUp(effects)).toEqual([1]);
+    expect(only(effects, 'save')).toEqual([]);
+    expect(said(effects).join()).toContain('refused a session from above');
+    expect(replica).toMatchObject({ active: true, configuration: FIRST });
+  });
+
+  test('a Hello of another cluster is not taken up by a node that has no place yet either', () => {
+    const replica = loneReplica(N2);
+    const effects = message(replica, 1, hello(configuration(9, [N1, N3]), N1));
+    expect(hungUp(effects)).toEqual([1]);
+    expect(replica.configuration).toBeNull();
+  });
+
+  test('another configuration of the epoch held is refused with words, and no assertion fails', () => {
+    const replica = loneReplica(N2);
+    enter(replica, FIRST);
+    const effects = message(replica, 1, hello(configuration(1, [N1, N2]), N1));
+    expect(hungUp(effects)).toEqual([1]);
+    expect(said(effects).join()).toContain('another configuration 1: two clusters, or two registers?');
+    expect(replica).toMatchObject({ broken: null, configuration: FIRST, sessions: { upstream: 'none' } });
+  });
+
+  test('another configuration of the epoch held, told by a coordinator, is told of and not taken up', () => {
+    const replica = loneReplica(N2);
+    enter(replica, FIRST);
+    const told = configuration(1, [N2]);
+    const effects = replica.step({ kind: 'told', configuration: told, topology: null }, at(0));
+    expect(said(effects).join()).toContain('two clusters, or two registers?');
+    expect(replica).toMatchObject({ broken: null, active: true, configuration: FIRST });
+  });
+});
+
+describe('a predecessor that is silent (§4)', () => {
+  test('is given up after suspectAfterMs', () => {
+    const replica = tail();
+    expect(hungUp(ticks(replica, 0, 500))).toEqual([]);
+    expect(hungUp(ticks(replica, 510, 510))).toEqual([1]);
+  });
+
+  test('is not silent while the bytes of a large message arrive', () => {
+    const replica = tail();
+    for (let ms = 0; ms <= 3000; ms += 100) {
+      replica.step({ kind: 'heard', link: 1 }, at(ms));
+      expect(hungUp(ticks(replica, ms, ms + 90))).toEqual([]);
+    }
+    expect(replica.sessions.upstream).toBe('reconciled');
+    expect(hungUp(ticks(replica, 3100, 3600))).toEqual([1]);
+  });
+
+  test('is silent all the same when the bytes come by another link', () => {
+    const replica = tail();
+    replica.step({ kind: 'tick' }, at(0));
+    for (let ms = 100; ms <= 500; ms += 100) {
+      replica.step({ kind: 'heard', link: 7 }, at(ms));
+      replica.step({ kind: 'tick' }, at(ms));
+    }
+    expect(hungUp(replica.step({ kind: 'tick' }, at(510)))).toEqual([1]);
+  });
+
+  test('is not given up on the late tick after a pause of this process, but on the next if it stays silent', () => {
+    const replica = tail();
+    ticks(replica, 0, 100);
+    expect(hungUp(replica.step({ kind: 'tick' }, at(10_000)))).toEqual([]);
+    expect(hungUp(replica.step({ kind: 'tick' }, at(10_010)))).toEqual([1]);
+    const heard = tail();
+    ticks(heard, 0, 100);
+    expect(hungUp(heard.step({ kind: 'tick' }, at(10_000)))).toEqual([]);
+    message(heard, 1, append([]), at(10_001));
+    expect(hungUp(heard.step({ kind: 'tick' }, at(10_010)))).toEqual([]);
+  });
+
+  test('hears from an idle link often enough though a fifth of the lease is longer than suspectAfterMs', () => {
+    const timing = { leaseMs: 10_000, suspectAfterMs: 500 };
+    const replica = loneReplica(N3, { topology: versionedTopology(['n3'], { timing }) });
+    const told = { ...FIRST, leaseMs: timing.leaseMs };
+    enter(replica, told);
+    message(replica, 1, hello(told, N2));
+    message(replica, 1, resume(0));
+    const acks: number[] = [];
+    for (let ms = 0; ms <= 1000; ms += 10) {
+      replica.step({ kind: 'heard', link: 1 }, at(ms));
+      if (sent(replica.step({ kind: 'tick' }, at(ms))).length > 0) acks.push(ms);
+    }
+    expect(acks).toEqual([100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
   });
 });

@@ -23,13 +23,16 @@ const HANGS = `
   logger.info({}, 'it runs');
   return { drain: async () => {}, stop: () => new Promise(() => {}) };`;
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s stops in order, and the exit code is 0', async (signal) => {
-  const program = server(RUNS);
-  await program.says(/it runs/);
-  const { code, stdout } = await program.kill(signal);
-  expect(stdout).toContain('stopped in order');
-  expect(code).toBe(0);
-});
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  '%s stops in order, and the exit code is 0',
+  async (signal) => {
+    const program = server(RUNS);
+    await program.says(/it runs/);
+    const { code, stdout } = await program.kill(signal);
+    expect(stdout).toContain('stopped in order');
+    expect(code).toBe(0);
+  },
+);
 
 test('each line of the log is JSON and has the node, its role and its epoch', async () => {
   const program = server(RUNS);
@@ -77,7 +80,8 @@ test('one that can not start says why, with its code, and exits with 1', async (
   const program = server(`
     const { CatenaError } = await import(${JSON.stringify(new URL('../../src/base/errors.ts', import.meta.url).href)});
     throw new CatenaError('LOCKED', 'data/n1 is in use by another process. Stop that one.');`);
-  const { code, stdout } = await program.ends();
+  const { code, stdout, stderr } = await program.ends();
+  expect(stderr).toBe('catena: data/n1 is in use by another process. Stop that one.\n');
   expect(JSON.parse(stdout)).toMatchObject({
     level: 60,
     code: 'LOCKED',

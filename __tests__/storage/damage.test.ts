@@ -21,7 +21,7 @@ async function logOf(count: number): Promise<{ disk: MemoryDisk; ends: number[] 
 
 const corruptAt = (path: string, offset: number | string) => ({
   code: 'CORRUPT',
-  message: expect.stringMatching(`/data/n1/${path} is damaged at byte ${offset}: .*empty directory`),
+  message: expect.stringMatching(`/data/n1/${path} is damaged at byte ${offset}: .*every acknowledged write`),
 });
 
 /** Starts on a copy with one byte turned over, for every byte from `start` to `end`. */

@@ -1,6 +1,6 @@
 import { seq } from '../../src/base/ids.ts';
-import { MemoryDisk } from '../support/memory-disk.ts';
-import { entriesFrom, entryAt, nameOf, Running } from './harness.ts';
+import { MemoryDisk, seededRandom } from '../support/memory-disk.ts';
+import { entriesFrom, entryAt, nameOf, Running, snapshotOf } from './harness.ts';
 
 /** Holds back the next operation of a kind on the log until it is let go. */
 function hold(disk: MemoryDisk, kind: 'sync' | 'write'): { reached: Promise<void>; letGo: () => void } {
@@ -171,4 +171,72 @@ test('an append that leaves a gap is a programming error, as is a truncation bel
   expect(() => running.append([entryAt(7)])).toThrow('I1');
   running.append([], 4);
   expect(() => running.storage.truncate(seq(3), 1)).toThrow('I2');
+});
+
+describe('dropping the log behind a snapshot', () => {
+  const tight = { segmentBytesMax: 300, retainBytesMin: 0 };
+  const log = [...entriesFrom(1, 2), ...entriesFrom(3, 6, 2)];
+
+  /** A log of small segments whose seqs go back: 1 to 10, truncated to 2, then 3 to 6 of a later epoch. */
+  async function wentBack(): Promise<Running> {
+    const running = await Running.start(new MemoryDisk(), tight);
+    for (let at = 1; at <= 10; at++) await running.appendSynced([entryAt(at)]);
+    running.storage.truncate(seq(2), 1);
+    for (const entry of log.slice(2)) {
+      running.append([entry], 0, 1);
+      await running.until(() =>
+        running.reports.some((it) => it.generation === 1 && it.through === entry.seq),
+      );
+    }
+    running.append([], 5, 1);
+    return running;
+  }
+
+  const segments = (disk: MemoryDisk) => disk.paths().filter((path) => path.startsWith('log/'));
+
+  test('removes the oldest segments first and leaves no gap, also where a truncation made seqs go back', async () => {
+    const running = await wentBack();
+    const before = segments(running.disk);
+    await running.storage.snapshot(snapshotOf(log.slice(0, 5)));
+    const after = segments(running.disk);
+    expect(after.length).toBeLessThan(before.length);
+    expect(after).toEqual(before.slice(before.length - after.length));
+  });
+
+  test('a crash after any number of removals leaves a log that recovers whole', async () => {
+    let crashes = 0;
+    for (let ended = false; !ended; crashes++) {
+      const running = await wentBack();
+      const crashed = new Promise<false>((resolve) => {
+        let left = crashes;
+        running.disk.hook = ({ kind, path }) => {
+          if (kind !== 'remove' || !path.startsWith('log/') || left-- > 0) return undefined;
+          resolve(false);
+          return new Promise<void>(() => undefined);
+        };
+      });
+      const snapshot = running.storage.snapshot(snapshotOf(log.slice(0, 5))).then(() => true);
+      ended = await Promise.race([crashed, snapshot]);
+      for (const disk of [running.disk.copy(), running.disk.crash(seededRandom(crashes))]) {
+        const again = await Running.start(disk, tight);
+        expect(again.found.snapshot?.seq).toBe(5);
+        expect(again.held).toEqual(log.map(nameOf));
+      }
+    }
+    expect(crashes).toBeGreaterThan(2);
+  });
+});
+
+test('no snapshot is due while nothing new is committed, however much the log has grown', async () => {
+  const options = { snapshotBytesMin: 1000 };
+  const running = await Running.start(new MemoryDisk(), options);
+  await running.appendSynced(entriesFrom(1, 100));
+  expect(running.storage.snapshotDue()).toBe(false);
+  running.append([], 50);
+  expect(running.storage.snapshotDue()).toBe(true);
+  await running.storage.snapshot(snapshotOf(entriesFrom(1, 50)));
+  await running.appendSynced(entriesFrom(101, 300));
+  expect(running.storage.snapshotDue()).toBe(false);
+  running.append([], 51);
+  expect(running.storage.snapshotDue()).toBe(true);
 });

@@ -81,7 +81,7 @@ test('one is due once the log has grown enough, and not again until it has grown
   const grow = async () => {
     let times = 0;
     while (!running.storage.snapshotDue()) {
-      await running.appendSynced([entryAt(++last)]);
+      await running.appendSynced([entryAt(++last)], last);
       times++;
     }
     return times;
@@ -131,7 +131,7 @@ test('a snapshot that fails leaves the one before in force, and is not tried aga
   const running = await Running.start(new MemoryDisk(), small);
   await running.appendSynced(entriesFrom(1, 10));
   await running.storage.snapshot(snapshotOf(entriesFrom(1, 5)));
-  await running.appendSynced(entriesFrom(11, 200));
+  await running.appendSynced(entriesFrom(11, 200), 100);
   expect(running.storage.snapshotDue()).toBe(true);
   running.disk.hook = ({ kind, path }) => {
     if (kind === 'write' && path.startsWith('snapshots/')) throw new CatenaError('DISK_FULL', 'full');

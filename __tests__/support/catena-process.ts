@@ -26,10 +26,16 @@ export class Program {
 
   constructor(
     args: readonly string[],
-    { env = {}, cwd = PROJECT }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+    {
+      env = {},
+      cwd = PROJECT,
+      program = process.execPath,
+      detached = false,
+    }: { env?: NodeJS.ProcessEnv; cwd?: string; program?: string; detached?: boolean } = {},
   ) {
-    this.child = spawn(process.execPath, args, {
+    this.child = spawn(program, args, {
       cwd,
+      detached,
       env: { ...withoutCatena(process.env), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -80,6 +86,11 @@ export class Program {
     this.#changed = Promise.withResolvers();
     resolve();
   }
+}
+
+/** Starts npm in a process group of its own, as a terminal does. */
+export function npm(args: readonly string[]): Program {
+  return new Program(args, { program: 'npm', detached: true });
 }
 
 /** Starts `catena` with these arguments, as `npm run catena --` does. */

@@ -82,3 +82,10 @@ export function flush(replica: Replica, now: Now = at(0)): readonly Effect[] {
 export function synced(replica: Replica, through: number, generation = 0): readonly Effect[] {
   return replica.step({ kind: 'synced', through: seq(through), generation }, at(0));
 }
+
+/** A tick every 10 ms, both ends included. */
+export function ticks(replica: Replica, fromMs: number, throughMs: number): readonly Effect[] {
+  const effects: Effect[] = [];
+  for (let ms = fromMs; ms <= throughMs; ms += 10) effects.push(...replica.step({ kind: 'tick' }, at(ms)));
+  return effects;
+}

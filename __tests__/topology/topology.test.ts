@@ -94,7 +94,7 @@ describe('a sound file', () => {
 
 describe('what is no plain JSON is located', () => {
   test.each([
-    ['nothing', '', 't.json:1:1: expected a value'],
+    ['nothing', '', 't.json:1:1: expected a topology, found an empty file'],
     ['an open object', '{', 't.json:1:2: expected "}"'],
     ['a comment', '{\n  // here\n}', 't.json:2:3: expected no comment'],
     ['a comma at the end', '{\n  "name": "t",\n}', 't.json:3:1: expected a property name'],
@@ -176,7 +176,7 @@ describe('what does not fit the schema is located, with what is expected and wha
     [
       'a peer with a port beyond',
       (raw) => Object.assign(nodes(raw).n1 ?? {}, { peer: 'h:65536' }),
-      '/nodes/n1/peer: expected host:port, found "h:65536"',
+      '/nodes/n1/peer: expected host:port, the port a number from 1 to 65535, found "h:65536"',
     ],
     [
       'a URL with a path',
@@ -191,7 +191,17 @@ describe('what does not fit the schema is located, with what is expected and wha
     [
       'a URL of HTTPS',
       (raw) => Object.assign(nodes(raw).n1 ?? {}, { urls: ['https://a:1'] }),
-      '/nodes/n1/urls/0: expected http://host:port without a path',
+      '/nodes/n1/urls/0: expected http://host:port without a path (https is not spoken here',
+    ],
+    [
+      'a URL with a port beyond',
+      (raw) => Object.assign(nodes(raw).n1 ?? {}, { urls: ['http://localhost:99999'] }),
+      '/nodes/n1/urls/0: expected http://host:port without a path, the port a number from 1 to 65535, found "http://localhost:99999"',
+    ],
+    [
+      'a URL with port 0',
+      (raw) => Object.assign(nodes(raw).n1 ?? {}, { urls: ['http://localhost:0'] }),
+      '/nodes/n1/urls/0: expected http://host:port without a path, the port a number from 1 to 65535, found "http://localhost:0"',
     ],
     [
       'no URL',
@@ -336,6 +346,13 @@ describe('what makes no sense is located', () => {
   ])('%s', (_what, edit, expected) => {
     expect(problems(file(edit))).toEqual([expect.stringContaining(expected)]);
   });
+});
+
+test.each(['', ' \n', '\uFEFF'])('an empty file is said to be empty: %j', (text) => {
+  const parsed = parseTopology(text, 'empty.json');
+  expect(parsed.kind === 'bad' && parsed.problems.map(describeProblem)).toEqual([
+    'empty.json:1:1: expected a topology, found an empty file',
+  ]);
 });
 
 test('all problems of a file are told, in its order, those of the schema and those of sense', () => {

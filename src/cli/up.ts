@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { CatenaError } from '../base/errors.ts';
 import { systemClock } from '../platform/clock.ts';
+import { openDisk } from '../platform/disk.ts';
 import { onStopSignals } from '../server/stop-signals.ts';
 import { readTopologyFile } from '../server/topology-file.ts';
 import { Cluster } from './up-cluster.ts';
@@ -44,6 +45,8 @@ async function up(options: UpOptions): Promise<void> {
   const plan = planOf(topology, options.data);
   const problems = await portProblems(plan, options.topology);
   if (problems.length > 0) throw new CatenaError('PORT_IN_USE', problems.join('\ncatena: '));
+  // A place that takes no data is said once, not by each process again and again.
+  await openDisk(options.data);
   const screen = screenFor(options, plan);
   const startedMs = systemClock.now().monotonicMs;
   const listener = {

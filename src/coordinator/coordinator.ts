@@ -180,8 +180,10 @@ export class Coordinator {
     if (register.topology === null) return register;
     const view = this.#view(register, register.topology, now);
     const { change, waits } = decide(view);
+    // Before the first start it is no news that somebody isn't there yet.
+    const level = register.configuration === null ? 'info' : 'warn';
     for (const wait of waits)
-      if (!this.#waits.includes(wait)) effects.push(say('info', `waiting: ${wait}`, {}));
+      if (!this.#waits.includes(wait)) effects.push(say(level, `waiting: ${wait}`, {}));
     this.#waits = waits;
     if (change === null) return register;
     const clocks = [...view.heard.values()].map(({ wallMs }) => wallMs);

@@ -51,7 +51,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   ENOTDIR: {
     code: 'DISK_FAILED',
-    what: 'a part of the path is a file, not a directory',
+    what: 'it, or a part of its path, is a file, not a directory',
     todo: 'Choose another directory with --data.',
   },
   EMFILE: {

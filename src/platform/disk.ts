@@ -1,8 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
 import { assert } from '../base/assert.ts';
+import { CatenaError } from '../base/errors.ts';
 import type { Disk, DiskFile, DiskLock } from '../ports/disk.ts';
 import { diskError, errnoOf } from './disk-error.ts';
 
@@ -17,12 +18,37 @@ export async function openDisk(root: string): Promise<Disk> {
   return new DirectoryDisk(path);
 }
 
-/** Makes a directory and its parents, and has each one's parent remember it: else a power cut could take them back. */
+/**
+ * Makes a directory and its parents, and has each one's parent remember it: else a power cut could take them back. Level
+ * by level, as Node's recursive `mkdir` reports a read-only file system as ENOENT.
+ */
 async function makeLasting(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made))
-    await syncDirectoryAt(dirname(made));
+  if (await isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeLasting(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw takesNoDirectory(path, parent, error);
+    // Another process may have made it meanwhile, and not synced it yet.
+    if (errnoOf(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
+  }
+  await syncDirectoryAt(parent);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await unlessMissing(stat(path));
+  if (found === undefined) return false;
+  if (!found.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+  return true;
+}
+
+function takesNoDirectory(path: string, parent: string, cause: unknown): CatenaError {
+  return new CatenaError(
+    'DISK_FAILED',
+    `${path}: making the directory failed: ${parent} takes no new directories (ENOENT). Choose another directory with --data.`,
+    { cause },
+  );
 }
 
 class DirectoryDisk implements Disk {

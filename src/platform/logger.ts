@@ -30,11 +30,23 @@ export function createLogger({ level, bindings }: { level: string; bindings: () 
   return pino({ level, base: { pid: process.pid }, mixin: bindings, timestamp }, standardOutput());
 }
 
-function standardOutput(): pino.DestinationStream {
+function standardOutput(): pino.DestinationStream & { flushSync(): void } {
   // Never synchronous: a paused terminal or a full pipe would stop the node.
   const out = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });
-  if (!process.stdout.isTTY) return out;
+  // A terminal that was closed, say. What can't be logged must not stop the node, nor keep it from ending: flushed at the
+  // exit, such a stream waits for ever.
+  let gone = false;
+  out.on('error', () => {
+    gone = true;
+    out.destroy();
+  });
+  const write = (line: string): void => {
+    if (!gone) out.write(line);
+  };
+  const flushSync = (): void => {
+    if (!gone) out.flushSync();
+  };
+  if (!process.stdout.isTTY) return { write, flushSync };
   const format = prettyLines({ colors: process.stdout.hasColors(), without: ['pid'], brief: false });
-  const people = { write: (line: string) => void out.write(format(line)), flushSync: () => out.flushSync() };
-  return people;
+  return { write: (line: string) => write(format(line)), flushSync };
 }

@@ -9,8 +9,9 @@ import type { Place } from './place.ts';
 
 /** Most bytes of entries in one `Append`, so that a long catch-up never builds one huge frame. */
 const APPEND_BYTES_MAX = 1_048_576;
-/** How long after a lost session the successor is dialled again, in ms; the dialler itself waits longer and longer. */
-const REDIAL_MS = 20;
+/** How long after a lost session the successor is dialled again, in ms; doubled until a session is reconciled. */
+const REDIAL_MS_MIN = 20;
+const REDIAL_MS_MAX = 1000;
 
 /** What the session with the successor needs of the replica that it belongs to. */
 export interface DownstreamHost {
@@ -54,6 +55,7 @@ export class Downstream {
   #session: Session = { stage: 'idle', dialAtMs: 0 };
   /** Since when there has been no reconciled session though there should be one; `null` while all is well. */
   #lostAtMs: number | null = null;
+  #redialMs = REDIAL_MS_MIN;
 
   constructor(host: DownstreamHost) {
     this.#host = host;
@@ -74,6 +76,7 @@ export class Downstream {
     this.#close(reason);
     this.#session = { stage: 'idle', dialAtMs: 0 };
     this.#lostAtMs = null;
+    this.#redialMs = REDIAL_MS_MIN;
   }
 
   /** Opens a session if there is a successor and none is open; called only when the own log agrees with all above it. */
@@ -131,6 +134,7 @@ export class Downstream {
       reading: false,
     };
     this.#lostAtMs = null;
+    this.#redialMs = REDIAL_MS_MIN;
     // The last Ack of the session before may have been lost with its connection.
     this.#host.commitThrough(welcome.committed);
   }
@@ -239,7 +243,8 @@ export class Downstream {
   }
 
   #idle(nowMs: number): void {
-    this.#session = { stage: 'idle', dialAtMs: nowMs + REDIAL_MS };
+    this.#session = { stage: 'idle', dialAtMs: nowMs + this.#redialMs };
+    this.#redialMs = Math.min(this.#redialMs * 2, REDIAL_MS_MAX);
     this.#lostAtMs ??= nowMs;
   }
 

@@ -42,8 +42,10 @@ export type ReplicaEvent =
       /** When the caller stops waiting, by the monotonic clock. */
       readonly deadlineMs: number;
     }
-  /** The disk failed, the process stops, or something else that this replica can't go on after. */
+  /** The disk failed, or something else that this replica can't go on after. */
   | { readonly kind: 'failed'; readonly reason: string }
+  /** The process stops: this replica takes no further part. */
+  | { readonly kind: 'stopped'; readonly reason: string }
   /** The end of a turn: what gathered goes to the disk and the neighbours. */
   | { readonly kind: 'flush' }
   /** Every few ms: deadlines, expiry, keep-alives, redials. */
@@ -83,8 +85,12 @@ export type Effect =
       readonly message: string;
       readonly fields: object;
     }
-  /** The replica is corrupt and takes no further part. */
-  | { readonly kind: 'fail'; readonly code: Extract<ErrorCode, 'CORRUPT'>; readonly reason: string };
+  /** The replica is corrupt, or can't go on, and takes no further part. */
+  | {
+      readonly kind: 'fail';
+      readonly code: Extract<ErrorCode, 'CORRUPT' | 'BROKEN'>;
+      readonly reason: string;
+    };
 
 /** What became of a client's write. */
 export type WriteReply =

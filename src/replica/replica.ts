@@ -41,12 +41,13 @@ export class Replica {
   /** Entries that are to be written to the log at the end of this turn. */
   #unwritten: Entry[] = [];
   #broken: string | null = null;
-  #tickedAtMs = Number.NEGATIVE_INFINITY;
+  #tickedAtMs: number;
   #now: Now;
 
   constructor(options: ReplicaOptions, now: Now) {
     this.store = options.store;
     this.#now = now;
+    this.#tickedAtMs = now.monotonicMs;
     this.#place = new Place(options, this.#out);
     this.#log = new Log(options.log);
     const parts = { place: this.#place, log: this.#log, out: this.#out };
@@ -61,7 +62,7 @@ export class Replica {
       ...parts,
       durableToHere: () => this.#durableToHere(),
       commitThrough: (through) => this.#commitThrough(through),
-      corrupt: (reason) => this.#corrupt(reason),
+      corrupt: (reason) => this.#fail('CORRUPT', reason),
     });
     this.#head = new Head({
       ...parts,
@@ -127,6 +128,10 @@ export class Replica {
   get ready(): boolean {
     return this.#place.active && this.#place.isMember && this.#agreed && this.#isPastFloor();
   }
+  /** Whether entries flow on: the session with the successor, if there is one, is reconciled. */
+  get flowsOn(): boolean {
+    return this.#place.successor === null || this.#downstream.stage === 'streaming';
+  }
   /** The stages of both sessions, for people. */
   get sessions(): { readonly upstream: string; readonly downstream: string } {
     return { upstream: this.#upstream.stage, downstream: this.#downstream.stage };
@@ -153,7 +158,7 @@ export class Replica {
   step(event: ReplicaEvent, now: Now): readonly Effect[] {
     this.#now = now;
     if (this.#broken === null) this.#handle(event);
-    else if (event.kind === 'write') this.#out.answer(event.ticket, { kind: 'refused', code: 'BROKEN' });
+    else this.#turnAway(event, this.#broken);
     checkInvariants(this);
     return this.#out.take();
   }
@@ -187,6 +192,8 @@ export class Replica {
       case 'write':
         return this.#head.onWrite(event, this.#now);
       case 'failed':
+        return this.#fail('BROKEN', event.reason);
+      case 'stopped':
         return this.#break(event.reason);
       case 'flush':
         return this.#flush();
@@ -195,6 +202,11 @@ export class Replica {
       default:
         return unreachable(event);
     }
+  }
+
+  #turnAway(event: ReplicaEvent, reason: string): void {
+    if (event.kind === 'write') this.#out.answer(event.ticket, { kind: 'refused', code: 'BROKEN' });
+    if (event.kind === 'message') this.#out.hangUp(event.link, reason);
   }
 
   #onMessage(link: LinkId, message: LinkMessage): void {
@@ -328,8 +340,8 @@ export class Replica {
     this.#dialIfDue();
   }
 
-  #corrupt(reason: string): void {
-    this.#out.push({ kind: 'fail', code: 'CORRUPT', reason });
+  #fail(code: 'CORRUPT' | 'BROKEN', reason: string): void {
+    this.#out.push({ kind: 'fail', code, reason });
     this.#break(reason);
   }
 
@@ -337,6 +349,7 @@ export class Replica {
     this.#broken = reason;
     this.#place.leave();
     this.#leaveEpoch(reason);
+    this.#upstream.stop(reason);
     this.#head.stop();
     this.#unwritten = [];
   }

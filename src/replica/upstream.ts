@@ -94,6 +94,12 @@ export class Upstream {
     this.#lostAtMs = null;
   }
 
+  /** This replica takes no further part. */
+  stop(reason: string): void {
+    if (this.#early) this.#host.out.hangUp(this.#early.link, reason);
+    this.#early = null;
+  }
+
   onHello(link: LinkId, hello: Hello, nowMs: number): void {
     const { place, out } = this.#host;
     const offered = hello.configuration.epoch;

@@ -48,7 +48,7 @@ export class Links {
   accepted(connection: Connection): void {
     const inbound = [...this.#links.values()].filter((link) => link.inbound);
     const worst = inbound.find((link) => !link.spoke) ?? inbound[0];
-    if (worst && inbound.length >= INBOUND_LINKS_MAX) this.#drop(worst, 'too many connections');
+    if (worst && inbound.length >= INBOUND_LINKS_MAX) this.#drop(worst, 'made room for a newer connection');
     this.#add(connection, true);
   }
 
@@ -154,10 +154,7 @@ export class Links {
   /** Closes a link that misbehaves, and says so to the replica. */
   #drop(link: Link, reason: string): void {
     if (!this.#links.delete(link.id)) return;
-    this.#deps.logger.warn(
-      { remote: link.connection.remote, reason },
-      'closed a link that broke the protocol',
-    );
+    this.#deps.logger.warn({ remote: link.connection.remote }, `closed a link: ${reason}`);
     link.connection.close();
     this.#options.happened({ kind: 'disconnected', link: link.id });
   }

@@ -103,5 +103,8 @@ function waitsFor({ replica }: NodeParts, intent: Intent): string | null {
   if (replica === null) return RECOVERING;
   const route = routeOf(replica, intent, NO_EPOCH);
   if (route === null) return whatIsMissing(replica, intent, NO_EPOCH);
+  if (route.kind === 'here' && intent === 'write' && !replica.flowsOn) {
+    return `the chain is not whole: the successor does not answer (session: ${replica.sessions.downstream})`;
+  }
   return route.kind === 'unavailable' ? route.reason : null;
 }

@@ -1,4 +1,4 @@
-import { defined, unreachable } from '../base/assert.ts';
+import { assert, defined, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
 import {
   type Epoch,
@@ -125,6 +125,7 @@ export class ReplicaDriver implements NodeService {
   }
 
   async #start(): Promise<void> {
+    this.#goOn();
     this.#tickLater();
     const { durability } = this.#options.topology;
     const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
@@ -154,12 +155,12 @@ export class ReplicaDriver implements NodeService {
     this.#flush();
     const generation = this.#replica?.generation ?? 0;
     const committed = this.#replica?.committed ?? NO_SEQ;
-    this.#happened({ kind: 'failed', reason: 'this node is stopping' });
+    this.#happened({ kind: 'stopped', reason: 'this node is stopping' });
     this.#links.closeAll();
     await this.#starting?.catch(() => undefined);
     this.#coordinator?.stop();
-    this.#links.closeAll();
     await this.#listening?.close();
+    this.#links.closeAll();
     // The next start finds everything applied that is known to be committed.
     if (this.#replica) this.#storage?.append([], committed, generation);
     await this.#storage?.close();
@@ -276,6 +277,9 @@ export class ReplicaDriver implements NodeService {
         store.apply(entry);
       },
     });
+    if (recovered.cutBytes > 0) {
+      logger.warn({}, `cut off a torn end of the log, ${recovered.cutBytes} bytes that nobody was told of`);
+    }
     logger.info(
       {
         ...recovered.identity,
@@ -356,6 +360,7 @@ export class ReplicaDriver implements NodeService {
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
       this.#afterSteps();
+      assert(this.#events.length === 0, () => 'an event was raised behind the last step');
     } catch (error) {
       this.#crash(error);
     } finally {
@@ -423,7 +428,10 @@ export class ReplicaDriver implements NodeService {
       case 'say':
         return this.#deps.logger[effect.level](effect.fields, effect.message);
       case 'fail':
-        return this.#deps.logger.error({ code: effect.code, reason: effect.reason }, 'stopped taking part');
+        return this.#deps.logger.error(
+          { code: effect.code, reason: effect.reason },
+          `takes no further part: ${effect.reason}`,
+        );
       default:
         return unreachable(effect);
     }

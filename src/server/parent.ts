@@ -16,14 +16,22 @@ export type ToUp =
 export interface Parent {
   /** Resolves when the message has left this process; also when nobody is there to take it. */
   tell(message: ToUp): Promise<void>;
+  /** Says why this process ends to whoever started it by hand and does not see its log; `up` shows that itself. */
+  complain(message: string): void;
 }
 
 /** Listens to `up`, if it started this process; `orphaned` is called when it is gone. */
 export function connectToParent(on: { said: (message: FromUp) => void; orphaned: () => void }): Parent {
-  if (process.env[UNDER_UP] === undefined || process.send === undefined) return { tell: async () => {} };
+  if (process.env[UNDER_UP] === undefined || process.send === undefined)
+    return { tell: async () => {}, complain };
   process.on('message', (message) => on.said(message as FromUp));
   process.on('disconnect', on.orphaned);
-  return { tell: (message) => new Promise((resolve) => send(message, resolve)) };
+  return { tell: (message) => new Promise((resolve) => send(message, resolve)), complain: () => {} };
+}
+
+/** In one line, so that a supervisor's log keeps it together. */
+function complain(message: string): void {
+  if (!process.stdout.isTTY) process.stderr.write(`catena: ${message.replaceAll('\n', ' ')}\n`);
 }
 
 function send(message: ToUp, sent: () => void): void {

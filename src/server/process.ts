@@ -66,9 +66,11 @@ class Life {
   async failed(error: unknown): Promise<void> {
     if (error instanceof CatenaError) {
       this.#logger.fatal({ code: error.code }, error.message);
+      this.#parent.complain(error.message);
       await this.#parent.tell({ kind: 'failed', code: error.code, message: error.message });
     } else {
       this.#logger.fatal({ err: error }, `It could not start: ${messageOf(error)}`);
+      this.#parent.complain(`it could not start: ${messageOf(error)}`);
     }
     process.exit(1);
   }

@@ -3,7 +3,10 @@ import type { Clock } from '../ports/clock.ts';
 /** Ctrl-C under `npm run` comes twice, from the terminal and passed on by npm: within this time it is the same one. */
 const SAME_SIGNAL_MS = 500;
 
-/** Calls `first` on the first SIGINT or SIGTERM, and `again` on a later one: somebody who will not wait. */
+/**
+ * Calls `first` on the first SIGINT, SIGTERM or SIGHUP (the terminal was closed), and `again` on a later one: somebody who
+ * will not wait.
+ */
 export function onStopSignals({
   clock,
   first,
@@ -23,6 +26,5 @@ export function onStopSignals({
       again(signal);
     }
   };
-  process.on('SIGINT', received);
-  process.on('SIGTERM', received);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, received);
 }

@@ -14,8 +14,9 @@ export function corrupt({ disk, path, offset }: Place, what: string, cause?: unk
   return new CatenaError(
     'CORRUPT',
     `${disk.root}/${path} is damaged at byte ${offset}: ${what}. ` +
-      `Keep ${disk.root} under another name and start this node on an empty directory: ` +
-      'it is taken in again as new and gets its data from its neighbours.',
+      `Keep ${disk.root} as it is: every other member holds every acknowledged write. The chain waits for this node, ` +
+      'and this version has no way yet to fill it from its neighbours; a sound copy of the directory made after it ' +
+      'was stopped for the last time can take its place.',
     { cause },
   );
 }

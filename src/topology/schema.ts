@@ -30,17 +30,13 @@ const nodeName = z
 
 const address = closed('urls and peer', {
   urls: list(
-    checked(
-      URL_PATTERN,
-      (text) => urlEndpoint(text) !== null,
-      'http://host:port without a path (no "/" behind it)',
-    ),
+    checked(URL_PATTERN, (text) => urlEndpoint(text) !== null, expectedUrl),
     { min: 1, max: URLS_MAX, what: 'URLs', uniqueItems: true },
   ).describe(
     'All addresses that its HTTP side can be reached by, such as "http://localhost:4466". At the same place of ' +
       'every list stand the addresses of one network, so that a redirect stays on the network that a request came by.',
   ),
-  peer: checked(PEER_PATTERN, (text) => peerEndpoint(text) !== null, 'host:port').describe(
+  peer: checked(PEER_PATTERN, (text) => peerEndpoint(text) !== null, expectedPeer).describe(
     'Where its neighbours and the coordinator reach it, such as "localhost:5466".',
   ),
 });
@@ -175,7 +171,33 @@ function list<T extends z.ZodType>(
   return z.array(item, { error }).min(min, { error }).max(max, { error }).meta({ uniqueItems });
 }
 
-function checked(pattern: RegExp, holds: (text: string) => boolean, error: string) {
+/** What is expected in place of this, with what is wrong with it where that is easily overlooked. */
+function expectedUrl(found: unknown): string {
+  const form = 'http://host:port without a path';
+  if (typeof found !== 'string') return form;
+  if (/^https:/i.test(found)) return `${form} (https is not spoken here: put a proxy in front for that)`;
+  if (hasOddPort(found)) return `${form}, ${PORTS}`;
+  return `${form} (no "/" behind it)`;
+}
+
+function expectedPeer(found: unknown): string {
+  return typeof found === 'string' && hasOddPort(found) ? `host:port, ${PORTS}` : 'host:port';
+}
+
+const PORTS = 'the port a number from 1 to 65535';
+
+function hasOddPort(text: string): boolean {
+  const port = /:([^:/\]]*)\/?$/.exec(text)?.[1];
+  return port !== undefined && !(/^[1-9][0-9]*$/.test(port) && Number(port) <= 65_535);
+}
+
+function checked(
+  pattern: RegExp,
+  holds: (text: string) => boolean,
+  expected: string | ((found: unknown) => string),
+) {
+  const error =
+    typeof expected === 'string' ? expected : (issue: { input?: unknown }) => expected(issue.input);
   return z.string({ error }).regex(pattern, { error, abort: true }).refine(holds, { error });
 }
 

@@ -40,6 +40,10 @@ export function parseTopology(text: string, source: string): ParsedTopology {
     const message = `expected at most ${TOPOLOGY_CHARACTERS_MAX} characters, found ${text.length}`;
     return { kind: 'bad', problems: [{ source, line: 1, column: 1, pointer: '', message }] };
   }
+  if (text.replace('\uFEFF', '').trim() === '') {
+    const message = 'expected a topology, found an empty file';
+    return { kind: 'bad', problems: [{ source, line: 1, column: 1, pointer: '', message }] };
+  }
   const read = readJson(text);
   if ('faults' in read) return bad(read.faults.map((fault) => problemOf(fault, source)));
   return check(read.json, source);
