@@ -1,6 +1,8 @@
+import { writeSync } from 'node:fs';
 import pino from 'pino';
 import { CatenaError } from '../base/errors.ts';
 import type { Logger } from '../ports/logger.ts';
+import { errnoOf } from './disk-error.ts';
 import { prettyLines } from './pretty.ts';
 
 /** A log that nobody reads fast enough loses lines beyond this, rather than holding the chain up. */
@@ -33,20 +35,34 @@ export function createLogger({ level, bindings }: { level: string; bindings: () 
 function standardOutput(): pino.DestinationStream & { flushSync(): void } {
   // Never synchronous: a paused terminal or a full pipe would stop the node.
   const out = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });
-  // A terminal that was closed, say. What can't be logged must not stop the node, nor keep it from ending: flushed at the
-  // exit, such a stream waits for ever.
+  // A terminal that was closed, say. What can't be logged must not stop the node.
   let gone = false;
-  out.on('error', () => {
+  const giveUp = (): void => {
     gone = true;
     out.destroy();
-  });
+  };
+  out.on('error', giveUp);
   const write = (line: string): void => {
     if (!gone) out.write(line);
   };
+  // It tries a failing write for ever, and pino calls it when the process exits, which then never ends.
+  const flush = out.flushSync.bind(out);
   const flushSync = (): void => {
-    if (!gone) out.flushSync();
+    if (!gone && !takesWrites(1)) giveUp();
+    if (!gone) flush();
   };
+  out.flushSync = flushSync;
   if (!process.stdout.isTTY) return { write, flushSync };
   const format = prettyLines({ colors: process.stdout.hasColors(), without: ['pid'], brief: false });
   return { write: (line: string) => write(format(line)), flushSync };
+}
+
+/** By an empty write, which a terminal that hung up refuses as it does any other. */
+function takesWrites(fd: number): boolean {
+  try {
+    writeSync(fd, '');
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EAGAIN';
+  }
 }
