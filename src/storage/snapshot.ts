@@ -12,7 +12,7 @@ import { FileReader } from './file-reader.ts';
 /** Rows are written in blocks of about this size, in bytes: a few ms of encoding, then others have their turn. */
 const BLOCK_BYTES = 256 * 1024;
 /** Synced each time so much was written, in bytes: one sync of it all would hold up those of the log for long. */
-const SYNC_BYTES = 4 * 1024 * 1024;
+const SYNC_BYTES = 1024 * 1024;
 /** Checksum u32, place of the block u32, rows u32, bytes of the rows u32. */
 const BLOCK_HEADER_BYTES = 16;
 
