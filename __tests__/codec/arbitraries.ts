@@ -12,8 +12,14 @@ import type {
 } from '../../src/protocol/command.ts';
 import type { Configuration, Incarnation } from '../../src/protocol/configuration.ts';
 import type { Entry } from '../../src/protocol/entry.ts';
-import type { Message } from '../../src/protocol/messages.ts';
-import type { SnapshotRow } from '../../src/protocol/snapshot.ts';
+import type {
+  LinkMessage,
+  Message,
+  NodeReport,
+  PartialSnapshot,
+  TransferProgress,
+} from '../../src/protocol/messages.ts';
+import type { SnapshotHeader, SnapshotRow } from '../../src/protocol/snapshot.ts';
 import type { Topology, VersionedTopology } from '../../src/protocol/topology.ts';
 
 /** Any text that UTF-8 can hold, NUL and characters beyond U+FFFF included. */
@@ -143,11 +149,19 @@ const exampleTopology: Topology = {
 export const topology: fc.Arbitrary<VersionedTopology> = fc.record({
   version: fc.nat(),
   topology: text.map((name) => ({ ...exampleTopology, name })),
+  departing: fc.constantFrom({}, { [nodeId('n9')]: { urls: ['http://localhost:7'], peer: 'localhost:8' } }),
 });
 
-const report = fc.record({
+const transfer: fc.Arbitrary<TransferProgress> = fc.record({
+  bytes: fc.maxSafeNat(),
+  bytesTotal: fc.maxSafeNat(),
+  keys: fc.nat(),
+  keysTotal: fc.nat(),
+});
+
+const report: fc.Arbitrary<NodeReport> = fc.record({
   incarnation,
-  phase: fc.constantFrom('recovering' as const, 'running' as const, 'broken' as const),
+  phase: fc.constantFrom('recovering', 'running', 'sick', 'broken', 'stopping'),
   problem: orNull(text),
   empty: fc.boolean(),
   configuration: orNull(configuration),
@@ -155,12 +169,55 @@ const report = fc.record({
   durable: anySeq,
   committed: anySeq,
   ready: fc.boolean(),
+  stopped: fc.boolean(),
+  stalledMs: plain,
+  transfer: orNull(transfer),
   unreachable: fc.array(text.map(nodeId), { maxLength: 3 }),
   topologyVersion: fc.nat(),
   wallMs: plain,
 });
 
+const snapshotHeader: fc.Arbitrary<SnapshotHeader> = fc.record({
+  epoch: anyEpoch,
+  seq: anySeq,
+  timeMs: plain,
+  keys: fc.nat(),
+  requests: fc.nat(),
+});
+const partial: fc.Arbitrary<PartialSnapshot> = fc.record({
+  of: text.map(storeId),
+  seq: anySeq,
+  next: fc.nat(),
+});
+const payload = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+
+/** Of a state transfer, and of leases and reads at any replica. */
+const lateMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('snapshot-start' as const),
+    of: text.map(storeId),
+    header: snapshotHeader,
+    from: fc.nat(),
+    bytes: fc.maxSafeNat(),
+  }),
+  fc.record({
+    kind: fc.constant('snapshot-part' as const),
+    place: fc.maxSafeNat(),
+    rows: fc.integer({ min: 1 }),
+    payload,
+  }),
+  fc.record({ kind: fc.constant('snapshot-end' as const), parts: fc.nat() }),
+  fc.record({ kind: fc.constant('snapshot-stored' as const), next: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant('snapshot-installed' as const), seq: anySeq }),
+  fc.record({
+    kind: fc.constantFrom('probe' as const, 'grant' as const, 'confirm' as const, 'committed-query' as const),
+    id: fc.maxSafeNat(),
+  }),
+  fc.record({ kind: fc.constant('committed-answer' as const), id: fc.maxSafeNat(), committed: anySeq }),
+);
+
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  lateMessage,
   fc.record({
     kind: fc.constant('append' as const),
     entries: fc.array(anyEntry, { maxLength: 5 }),
@@ -183,6 +240,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     committed: anySeq,
     committedEpoch: anyEpoch,
     runs: fc.array(fc.record({ epoch: anyEpoch, lastSeq: anySeq }), { maxLength: 4 }),
+    partial: orNull(partial),
   }),
   fc.record({ kind: fc.constant('resume' as const), after: anySeq }),
   fc.record({ kind: fc.constant('heartbeat' as const), protocolVersion: fc.nat(), report }),
@@ -191,6 +249,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     epoch: anyEpoch,
     configuration: orNull(configuration),
     topology: orNull(topology),
+    stop: fc.boolean(),
   }),
 );
 

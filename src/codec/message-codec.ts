@@ -1,7 +1,13 @@
 import { messageOf } from '../base/errors.ts';
 import { type Seq, seq } from '../base/ids.ts';
 import type { Entry } from '../protocol/entry.ts';
-import { type Append, type Message, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import {
+  type Append,
+  type CommittedAnswer,
+  type Message,
+  PROTOCOL_VERSION,
+  type SnapshotData,
+} from '../protocol/messages.ts';
 import { ByteReader, ByteWriter, badFrame } from './bytes.ts';
 import { decodeEntries, encodeEntry } from './entry-codec.ts';
 import { encodeFrame, FRAME_BYTES_MAX, type Frame, FrameDecoder } from './frame.ts';
@@ -10,6 +16,11 @@ import { type JsonMessage, messageShapes } from './protocol-shapes.ts';
 const APPEND_FRAME = 1;
 const ACK_FRAME = 2;
 const JSON_FRAME = 3;
+const PART_FRAME = 4;
+const STORED_FRAME = 5;
+/** Of those that carry an id and nothing else. */
+const ID_FRAMES = { probe: 6, grant: 7, confirm: 8, 'committed-query': 9 } as const;
+const COMMITTED_ANSWER_FRAME = 10;
 
 /** Beyond this an `Append` is cut into several: a frame is taken only whole, and the receiver holds it until then. */
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
@@ -17,18 +28,26 @@ const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 const JSON_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * The chunks of a message, to be sent one behind the other. Entries go in as their memoised bytes, not copied. An `Append`
+ * The chunks of a message, to be sent one behind the other. Entries go in as their memoised bytes, not copied, and so do parts. An `Append`
  * with more than 8 MiB of entries becomes several of the same meaning.
  */
 export function encodeMessage(message: Message): Uint8Array[] {
   switch (message.kind) {
     case 'append':
       return encodeAppend(message);
-    case 'ack': {
-      const writer = new ByteWriter(8);
-      writer.varint(message.committed);
-      return encodeFrame(ACK_FRAME, [writer.finish()]);
-    }
+    case 'ack':
+      return numbersFrame(ACK_FRAME, message.committed);
+    case 'snapshot-part':
+      return partFrame(message);
+    case 'snapshot-stored':
+      return numbersFrame(STORED_FRAME, message.next);
+    case 'probe':
+    case 'grant':
+    case 'confirm':
+    case 'committed-query':
+      return numbersFrame(ID_FRAMES[message.kind], message.id);
+    case 'committed-answer':
+      return numbersFrame(COMMITTED_ANSWER_FRAME, message.id, message.committed);
     default:
       return encodeFrame(JSON_FRAME, [Buffer.from(JSON.stringify(message))]);
   }
@@ -43,7 +62,7 @@ export class MessageDecoder {
   }
 
   /**
-   * The messages that these bytes complete. Entries may keep views on the bytes, which must not be changed any more.
+   * The messages that these bytes complete. Entries and parts may keep views on the bytes, which must not be changed any more.
    *
    * @throws CatenaError BAD_FRAME: close the connection, it can't be followed any further.
    */
@@ -86,31 +105,82 @@ function appendFrame({ entries, upstreamDurable, committed }: Append): Uint8Arra
   return encodeFrame(APPEND_FRAME, [writer.finish(), ...entries.map(encodeEntry)]);
 }
 
+/** A part's bytes go in as they were read from the disk. */
+function partFrame({ place, rows, payload }: SnapshotData): Uint8Array[] {
+  const writer = new ByteWriter(16);
+  writer.varint(place);
+  writer.varint(rows);
+  return encodeFrame(PART_FRAME, [writer.finish(), payload]);
+}
+
+function numbersFrame(type: number, ...numbers: readonly number[]): Uint8Array[] {
+  const writer = new ByteWriter(16);
+  for (const number of numbers) writer.varint(number);
+  return encodeFrame(type, [writer.finish()]);
+}
+
 function decodeFrame({ type, payload }: Frame): Message {
   switch (type) {
-    case APPEND_FRAME: {
-      const reader = new ByteReader(payload);
-      const upstreamDurable = seq(reader.varint());
-      const committed = seq(reader.varint());
-      const count = reader.varint();
-      return {
-        kind: 'append',
-        entries: decodeEntries(payload, reader.offset, count),
-        upstreamDurable,
-        committed,
-      };
-    }
-    case ACK_FRAME: {
-      const reader = new ByteReader(payload);
-      const committed = seq(reader.varint());
-      if (!reader.done) throw badFrame('an ack is too long');
-      return { kind: 'ack', committed };
-    }
+    case APPEND_FRAME:
+      return decodeAppend(payload);
+    case ACK_FRAME:
+      return { kind: 'ack', committed: seq(onlyNumber(payload)) };
     case JSON_FRAME:
       return decodeJson(payload);
+    case PART_FRAME:
+      return decodePart(payload);
+    case STORED_FRAME:
+      return { kind: 'snapshot-stored', next: onlyNumber(payload) };
+    case ID_FRAMES.probe:
+      return { kind: 'probe', id: onlyNumber(payload) };
+    case ID_FRAMES.grant:
+      return { kind: 'grant', id: onlyNumber(payload) };
+    case ID_FRAMES.confirm:
+      return { kind: 'confirm', id: onlyNumber(payload) };
+    case ID_FRAMES['committed-query']:
+      return { kind: 'committed-query', id: onlyNumber(payload) };
+    case COMMITTED_ANSWER_FRAME:
+      return decodeCommittedAnswer(payload);
     default:
       throw badFrame(`no such frame: ${type}`);
   }
+}
+
+function decodeAppend(payload: Buffer): Append {
+  const reader = new ByteReader(payload);
+  const upstreamDurable = seq(reader.varint());
+  const committed = seq(reader.varint());
+  const count = reader.varint();
+  const entries = decodeEntries(payload, reader.offset, count);
+  return { kind: 'append', entries, upstreamDurable, committed };
+}
+
+/** Its rows are looked at where they are stored: what they cost is paid there, a slice at a time. */
+function decodePart(payload: Buffer): SnapshotData {
+  const reader = new ByteReader(payload);
+  const place = reader.varint();
+  const rows = reader.varint();
+  if (rows === 0) throw badFrame('a part of a snapshot without rows');
+  return { kind: 'snapshot-part', place, rows, payload: payload.subarray(reader.offset) };
+}
+
+function decodeCommittedAnswer(payload: Buffer): CommittedAnswer {
+  const reader = new ByteReader(payload);
+  const id = reader.varint();
+  const committed = seq(reader.varint());
+  ended(reader);
+  return { kind: 'committed-answer', id, committed };
+}
+
+function onlyNumber(payload: Buffer): number {
+  const reader = new ByteReader(payload);
+  const number = reader.varint();
+  ended(reader);
+  return number;
+}
+
+function ended(reader: ByteReader): void {
+  if (!reader.done) throw badFrame('a message is longer than its fields');
 }
 
 function decodeJson(payload: Buffer): JsonMessage {

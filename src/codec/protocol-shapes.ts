@@ -29,33 +29,39 @@ export const configurationShape = fields({
 
 const addresses = tableOf(fields({ urls: listOf(text, { itemsMin: 1 }), peer: text }));
 
-/** Of a `VersionedTopology`. Whether it makes sense was checked where it came in. */
-export const topologyShape = fields({
-  version: whole,
-  topology: fields({
-    $schema: optional(text),
-    name: text,
-    replicas: whole,
-    chain: listOf(text),
-    nodes: addresses,
-    coordinators: addresses,
-    reads: oneOf('tail', 'any'),
-    durability: oneOf('sync', 'memory'),
-    timing: fields({ heartbeatMs: finite, suspectAfterMs: finite, leaseMs: finite, stallAfterMs: finite }),
-    limits: fields({
-      keyBytes: whole,
-      valueBytes: whole,
-      batchBytes: whole,
-      inFlightBytes: whole,
-      storeBytes: whole,
-    }),
-    origins: listOf(text),
+const topology = fields({
+  $schema: optional(text),
+  name: text,
+  replicas: whole,
+  chain: listOf(text),
+  nodes: addresses,
+  coordinators: addresses,
+  reads: oneOf('tail', 'any'),
+  durability: oneOf('sync', 'memory'),
+  timing: fields({ heartbeatMs: finite, suspectAfterMs: finite, leaseMs: finite, stallAfterMs: finite }),
+  limits: fields({
+    keyBytes: whole,
+    valueBytes: whole,
+    batchBytes: whole,
+    inFlightBytes: whole,
+    storeBytes: whole,
   }),
+  origins: listOf(text),
 });
+
+/** Of a `VersionedTopology`. Whether it makes sense was checked where it came in. */
+const topologyShape = fields({ version: whole, topology, departing: addresses });
+
+/** Of a `VersionedTopology` as a file holds it: one from before nodes could depart says nothing of them. */
+export const keptTopologyShape = fields({ version: whole, topology, departing: optional(addresses) });
+
+const snapshotHeader = fields({ epoch: whole, seq: whole, timeMs: finite, keys: whole, requests: whole });
+
+const transfer = fields({ bytes: whole, bytesTotal: whole, keys: whole, keysTotal: whole });
 
 const report = fields({
   incarnation,
-  phase: oneOf('recovering', 'running', 'broken'),
+  phase: oneOf('recovering', 'running', 'sick', 'broken', 'stopping'),
   problem: nullable(text),
   empty: flag,
   configuration: nullable(configurationShape),
@@ -63,13 +69,28 @@ const report = fields({
   durable: whole,
   committed: whole,
   ready: flag,
+  stopped: flag,
+  stalledMs: finite,
+  transfer: nullable(transfer),
   unreachable: listOf(text),
   topologyVersion: whole,
   wallMs: finite,
 });
 
-/** The messages that travel as JSON; `append` and `ack`, which are many, are binary. */
-export type JsonMessage = Exclude<LinkMessage | CoordinatorMessage, { kind: 'append' | 'ack' }>;
+/** Those that are many or large. */
+type BinaryKind =
+  | 'append'
+  | 'ack'
+  | 'snapshot-part'
+  | 'snapshot-stored'
+  | 'probe'
+  | 'grant'
+  | 'confirm'
+  | 'committed-query'
+  | 'committed-answer';
+
+/** The messages that travel as JSON; the others are binary. */
+export type JsonMessage = Exclude<LinkMessage | CoordinatorMessage, { kind: BinaryKind }>;
 
 /** Of each message that travels as JSON, by its kind. */
 export const messageShapes: Readonly<Record<JsonMessage['kind'], Shape>> = {
@@ -86,12 +107,17 @@ export const messageShapes: Readonly<Record<JsonMessage['kind'], Shape>> = {
     committed: whole,
     committedEpoch: whole,
     runs: listOf(fields({ epoch: whole, lastSeq: whole })),
+    partial: nullable(fields({ of: text, seq: whole, next: whole })),
   }),
   resume: fields({ after: whole }),
+  'snapshot-start': fields({ of: text, header: snapshotHeader, from: whole, bytes: whole }),
+  'snapshot-end': fields({ parts: whole }),
+  'snapshot-installed': fields({ seq: whole }),
   heartbeat: fields({ protocolVersion: whole, report }),
   'heartbeat-answer': fields({
     epoch: whole,
     configuration: nullable(configurationShape),
     topology: nullable(topologyShape),
+    stop: flag,
   }),
 };

@@ -11,9 +11,9 @@ export interface Disk {
   list(directory: string): Promise<string[]>;
   /** With its parents; nothing happens when it is there. */
   makeDirectory(path: string): Promise<void>;
-  /** Replaces `to` if it is there. Lasts once the directory of both is synced. */
+  /** Replaces `to` if it is there; what has that open goes on reading it. Lasts once the directories of both are synced. */
   rename(from: string, to: string): Promise<void>;
-  /** Nothing happens when it isn't there. Lasts once the directory is synced. */
+  /** Nothing happens when it isn't there; what has it open goes on reading it. Lasts once the directory is synced. */
   remove(path: string): Promise<void>;
   /** Makes creations, renames and removals in a directory last; `''` is the root. */
   syncDirectory(path: string): Promise<void>;

@@ -39,6 +39,11 @@ export interface Transport {
     accepted: (connection: Connection) => void,
   ): Promise<Listening>;
   /**
+   * Tries once to connect, and hangs up at once: `open` when somebody listens there, `refused` when the machine answers that
+   * nobody does, `unknown` when nothing can be said within `withinMs`.
+   */
+  knock(address: string, options: { withinMs: number }): Promise<'open' | 'refused' | 'unknown'>;
+  /**
    * Dials until it succeeds, waiting longer between the tries up to `retryMsMax`, and says through `failed` why each one
    * did not. Rejects only when `signal` aborts.
    */

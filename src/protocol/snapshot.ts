@@ -27,6 +27,14 @@ export type SnapshotRow =
   | { readonly kind: 'key'; readonly key: string; readonly record: StoredRecord }
   | { readonly kind: 'request'; readonly request: RememberedRequest };
 
+/** Some rows of a snapshot, encoded. Snapshots are sent and stored as parts, numbered from 0 without gaps. */
+export interface SnapshotPart {
+  readonly place: number;
+  /** How many rows `payload` holds, one behind the other; never 0. */
+  readonly rows: number;
+  readonly payload: Uint8Array;
+}
+
 /** A consistent copy of a store: unaffected by later writes, and read slowly while they go on. */
 export interface SnapshotSource {
   readonly header: SnapshotHeader;

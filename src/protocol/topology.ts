@@ -52,4 +52,12 @@ export interface Topology {
 export interface VersionedTopology {
   readonly version: number;
   readonly topology: Topology;
+  /** Where to find those members of the configuration that the topology no longer has: they are on their way out. */
+  readonly departing: Readonly<Record<NodeId, Address>>;
+}
+
+/** How a node is reached: by its entry in the topology, or while it is on its way out by the one it had. */
+export function addressOfNode({ topology, departing }: VersionedTopology, node: NodeId): Address | null {
+  if (Object.hasOwn(topology.nodes, node)) return topology.nodes[node] ?? null;
+  return Object.hasOwn(departing, node) ? (departing[node] ?? null) : null;
 }
