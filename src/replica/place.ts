@@ -3,7 +3,6 @@ import { type Epoch, NO_EPOCH } from '../base/ids.ts';
 import {
   type Configuration,
   type Incarnation,
-  isMember,
   predecessorOf,
   type Role,
   roleOf,
@@ -77,13 +76,20 @@ export class Place {
   get isTail(): boolean {
     return this.#role === 'tail' || this.#role === 'only';
   }
+  /** Whether this place answers reads in this configuration, given a lease. */
+  get servesReads(): boolean {
+    return this.isTail || (this.isMember && this.#held?.reads === 'any');
+  }
+  /** The longest lease of any configuration held so far, in ms. */
+  get leaseMsMax(): number {
+    return this.#leaseMsMax;
+  }
   get predecessor(): Incarnation | null {
     return this.#held && predecessorOf(this.#held, this.self);
   }
-  /** The next member. A joiner is not served yet: its state transfer comes with healing. */
+  /** The neighbour toward the tail; for the tail the joiner, which does not count. */
   get successor(): Incarnation | null {
-    const successor = this.#held && successorOf(this.#held, this.self);
-    return successor && this.#held && isMember(this.#held, successor) ? successor : null;
+    return this.#held && successorOf(this.#held, this.self);
   }
 
   /**
