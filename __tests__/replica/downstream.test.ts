@@ -1,7 +1,10 @@
-import type { Seq } from '../../src/base/ids.ts';
+import { epoch, type Seq } from '../../src/base/ids.ts';
+import type { LinkMessage } from '../../src/protocol/messages.ts';
 import type { Effect } from '../../src/replica/events.ts';
+import type { Replica } from '../../src/replica/replica.ts';
 import { set, single } from '../support/builders.ts';
 import {
+  append,
   at,
   configuration,
   enter,
@@ -137,13 +140,25 @@ describe('the session downward (§4)', () => {
     expect(append(flush(replica))).toEqual([[4]]);
   });
 
-  test('a log that no longer reaches back far enough ends the session', () => {
+  test('a log on disk that no longer reaches back far enough asks for a snapshot, and the session goes on', () => {
     const replica = loneReplica(N1, { committed: [made(1), made(2), made(3)] });
     enter(replica, configuration(2, [N1, N2]));
     replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
     message(replica, 1, welcome(1));
     flush(replica);
-    expect(hungUp(replica.step({ kind: 'read', link: 1, entries: null }, at(0)))).toEqual([1]);
+    expect(replica.step({ kind: 'read', link: 1, entries: null }, at(0))).toEqual([
+      { kind: 'open-snapshot', link: 1, wanted: null },
+    ]);
+    expect(replica.sessions.downstream).toBe('streaming');
+  });
+
+  test('a disk that gives no committed entry, nor says that it can not, ends the session', () => {
+    const replica = loneReplica(N1, { committed: [made(1), made(2), made(3)] });
+    enter(replica, configuration(2, [N1, N2]));
+    replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    message(replica, 1, welcome(1));
+    flush(replica);
+    expect(hungUp(replica.step({ kind: 'read', link: 1, entries: [] }, at(0)))).toEqual([1]);
   });
 
   test('entries read for a session that is over go nowhere', () => {
@@ -234,4 +249,101 @@ test('a write heavier than inFlightBytes is taken when nothing is in flight, and
   flush(replica);
   expect(only(synced(replica, 1), 'answer')).toMatchObject([{ ticket: 1, reply: { kind: 'applied' } }]);
   expect(give(3)).toEqual([]);
+});
+
+describe('the joiner (§5)', () => {
+  const told = { ...configuration(2, [N1]), joiner: N2 };
+
+  /** n1, alone, with entries 1 to 3 committed and one that its disk does not hold yet, in session with the joiner n2. */
+  function withJoiner(theirs = welcome(0)): Replica {
+    const replica = loneReplica(N1, { committed: [made(1), made(2), made(3)] });
+    enter(replica, told);
+    write(replica, 1);
+    flush(replica);
+    replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    message(replica, 1, theirs);
+    return replica;
+  }
+
+  test('is dialled by the tail, and entries flow on whether it answers or not', () => {
+    const replica = loneReplica(N1);
+    expect(only(enter(replica, told), 'dial')).toEqual([{ kind: 'dial', to: N2 }]);
+    expect(replica).toMatchObject({ role: 'only', flowsOn: true, ready: true });
+  });
+
+  test('is dialled by a tail that holds all that was committed before, not earlier', () => {
+    const replica = loneReplica(N3);
+    const three = { ...configuration(2, [N2, N3]), joiner: N1 };
+    enter(replica, three);
+    message(replica, 1, hello(three, N2, { received: 1 }));
+    expect(only(message(replica, 1, resume(0)), 'dial')).toEqual([]);
+    message(replica, 1, append([made(1, 2)], { upstreamDurable: 1 }));
+    flush(replica);
+    expect(only(replica.step({ kind: 'tick' }, at(20)), 'dial')).toEqual([]);
+    synced(replica, 1);
+    expect(only(replica.step({ kind: 'tick' }, at(40)), 'dial')).toEqual([{ kind: 'dial', to: N1 }]);
+  });
+
+  test('commits nothing by what it says, in an Ack or a Welcome, though the disk of the tail holds it', () => {
+    const replica = loneReplica(N3);
+    const three = { ...configuration(2, [N2, N3]), joiner: N1 };
+    enter(replica, three);
+    message(replica, 1, hello(three, N2));
+    message(replica, 1, resume(0));
+    replica.step({ kind: 'connected', link: 2, to: N1 }, at(0));
+    message(replica, 2, welcome(0));
+    message(replica, 1, append([made(1, 2)], { upstreamDurable: 0 }));
+    flush(replica);
+    synced(replica, 1);
+    message(replica, 2, ack(1));
+    expect(replica).toMatchObject({ durable: 1, committed: 0, sessions: { downstream: 'streaming' } });
+    replica.step({ kind: 'disconnected', link: 2 }, at(0));
+    replica.step({ kind: 'tick' }, at(100));
+    replica.step({ kind: 'connected', link: 3, to: N1 }, at(100));
+    message(replica, 3, { ...welcome(1), ...{ committedEpoch: epoch(2) } });
+    expect(replica).toMatchObject({ committed: 0, sessions: { downstream: 'streaming' } });
+    message(replica, 1, append([], { upstreamDurable: 1 }));
+    expect(replica.committed).toBe(1);
+  });
+
+  test('that claims what it was not sent is out of session, and its predecessor sound', () => {
+    const replica = withJoiner();
+    expect(hungUp(message(replica, 1, ack(1)))).toEqual([1]);
+    expect(replica).toMatchObject({ committed: 3, broken: null });
+  });
+
+  test.each([
+    ['knows more to be committed than there is', { ...welcome(9), committedEpoch: epoch(1) }, 4],
+    ['knows another entry to be committed', { ...welcome(3), committedEpoch: epoch(7) }, 2],
+  ])('that %s is resumed below that, so that it stops itself', (_, theirs, after) => {
+    const replica = loneReplica(N1, { committed: [made(1), made(2), made(3)] });
+    enter(replica, told);
+    write(replica, 1);
+    replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    const [reply] = only(message(replica, 1, theirs as LinkMessage), 'send');
+    expect(reply?.message).toEqual(resume(after));
+    expect(replica.broken).toBeNull();
+  });
+
+  test('is told what is committed even when nothing else has changed', () => {
+    const replica = withJoiner(welcome(3));
+    const appends = (effects: readonly Effect[]) =>
+      only(effects, 'send').flatMap(({ message: it }) => (it.kind === 'append' ? [it] : []));
+    expect(appends(flush(replica))).toMatchObject([{ entries: [{ seq: 4 }], committed: 3 }]);
+    synced(replica, 4);
+    expect(appends(flush(replica))).toMatchObject([{ entries: [], committed: 4 }]);
+    expect(replica.wantsFlush).toBe(false);
+  });
+
+  test('gets no grant of a lease, and asks for none', () => {
+    const replica = withJoiner();
+    expect(sent(message(replica, 1, { kind: 'probe', id: 1 }))).toEqual([]);
+  });
+
+  test('that is out of reach is reported', () => {
+    const replica = withJoiner();
+    replica.step({ kind: 'disconnected', link: 1 }, at(0));
+    expect(replica.unreachable(at(500))).toEqual([]);
+    expect(replica.unreachable(at(501))).toEqual([N2]);
+  });
 });

@@ -126,6 +126,45 @@ test('a recovered log counts as durable, and goes on where it ended', () => {
   expect(log.commitNext().seq).toBe(3);
 });
 
+test('a log that is restarted behind a snapshot holds all up to its last entry, and nothing else (§4)', () => {
+  const log = logOf(made(1, 1, 3), made(2, 1, 4));
+  log.synced(seq(2), 0);
+  log.commitNext();
+  log.restart({ epoch: epoch(4), seq: seq(9), timeMs: 8 });
+  expect(marks(log)).toEqual([9, 9, 9]);
+  expect(log).toMatchObject({ generation: 1, pendingBytes: 0, lastTimeMs: 8, lastEpoch: 4 });
+  expect(log.runsAbove(NO_SEQ)).toEqual([{ epoch: 4, lastSeq: 9 }]);
+  expect([8, 9, 10].map((at) => log.epochAt(seq(at)))).toEqual([null, 4, null]);
+  expect(log.entriesAfter(seq(9), 1e6)).toEqual([]);
+  expect(log.follows(made(10, 4, 7))).toBe(false);
+  log.append(made(10, 5, 8));
+  expect(marks(log)).toEqual([9, 9, 10]);
+  log.synced(seq(10), 0);
+  expect(log.durable).toBe(9);
+  log.synced(seq(10), 1);
+  expect(log.commitNext().seq).toBe(10);
+});
+
+test('no snapshot takes the place of what is committed beyond it (I2)', () => {
+  const log = logOf(made(1), made(2));
+  log.synced(seq(2), 0);
+  log.commitNext();
+  log.commitNext();
+  expect(() => log.restart({ epoch: epoch(1), seq: seq(1), timeMs: 0 })).toThrow(AssertionError);
+});
+
+test('of the first run that was recovered the end alone is known, unless its beginning is told', () => {
+  const runs = [
+    { epoch: epoch(3), lastSeq: seq(20) },
+    { epoch: epoch(5), lastSeq: seq(30) },
+  ];
+  const found = { committed: seq(30), committedTimeMs: 0, pending: [], runs };
+  const epochsOf = (log: Log) => [9, 10, 19, 20, 21, 30].map((at) => log.epochAt(seq(at)));
+  expect(epochsOf(new Log(found))).toEqual([null, null, null, 3, 5, 5]);
+  expect(epochsOf(new Log({ ...found, runsFrom: seq(10) }))).toEqual([null, 3, 3, 3, 5, 5]);
+  expect(new Log({ ...found, runs: runs.slice(1) }).epochAt(seq(30))).toBe(5);
+});
+
 type Act = { readonly kind: 'append' | 'sync' | 'commit' | 'truncate'; readonly by: number };
 
 test('whatever happens, the log is the one that a plain list would be, and forgets nothing above committed (I2)', () => {

@@ -98,7 +98,7 @@ test.each([0, 1])(
     for (const node of chain.nodes) node.start();
     chain.until('the chain is whole', () => chain.whole);
     const write = chain.head.write(ADD);
-    chain.settle();
+    chain.until('the fence of the start is over', () => write.reply !== null);
     expect(write.reply).toMatchObject({ kind: 'applied' });
   },
 );

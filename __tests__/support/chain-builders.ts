@@ -45,6 +45,7 @@ export function versionedTopology(
       limits: { ...limits, ...options.limits },
       origins: [],
     },
+    departing: {},
   };
 }
 

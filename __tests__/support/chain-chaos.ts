@@ -1,5 +1,7 @@
+import { assert } from '../../src/base/assert.ts';
 import { Chain } from './chain.ts';
 import { ChainClients } from './chain-clients.ts';
+import type { ChainNode } from './chain-node.ts';
 
 /** What a chaotic run does how often: each stands in as many places as it has weight. */
 const WEIGHTS = {
@@ -21,6 +23,11 @@ const WEIGHTS = {
   cutAllPower: 1,
   reorder: 2,
   tellOld: 1,
+  takeSnapshot: 8,
+  nameJoiner: 6,
+  appendJoiner: 8,
+  drop: 3,
+  wipe: 5,
 } as const;
 
 type Action = keyof typeof WEIGHTS;
@@ -37,6 +44,8 @@ const FAULTS: ReadonlySet<Action> = new Set([
   'cutAllPower',
   'reorder',
   'tellOld',
+  'drop',
+  'wipe',
 ]);
 
 export interface ChaosSetup {
@@ -73,6 +82,9 @@ export class Chaos {
       if (!FAULTS.has(action)) this.#act(action, rest);
       else if (rest % this.#calm === 0) this.#act(action, Math.floor(rest / this.#calm));
       else this.#act('settleSome', rest);
+      for (const { name, replica } of this.chain.nodes) {
+        assert(!replica?.broken, () => `${name} is broken: ${replica?.broken}`);
+      }
     }
   }
 
@@ -81,8 +93,24 @@ export class Chaos {
     const { chain } = this;
     chain.healAll();
     for (const node of chain.nodes) if (node.replica === null) node.start();
+    // A start that is heard of strikes the joiner out.
+    chain.settle();
+    chain.until('the members are ready', () => chain.order.every(({ replica }) => replica?.ready));
+    while (chain.order.length < chain.nodes.length) this.#takeIn();
     chain.until('the chain is whole', () => chain.whole);
     this.clients.finish();
+  }
+
+  /** A node without a place becomes the tail. */
+  #takeIn(): void {
+    const { chain } = this;
+    const names = chain.order.map(({ name }) => name);
+    const joiner = chain.joiner ?? chain.spares[0];
+    if (!joiner) return;
+    if (chain.joiner === null) chain.choose(names, { joiner: joiner.name });
+    chain.until('the joiner has caught up', () => joiner.replica?.ready === true);
+    chain.choose([...names, joiner.name]);
+    chain.until('the new member is ready', () => chain.order.every(({ replica }) => replica?.ready));
   }
 
   #act(action: Action, choice: number): void {
@@ -129,13 +157,27 @@ export class Chaos {
         for (const [at, { name }] of chain.nodes.entries()) this.#kill(name, choice >> at);
         return;
       case 'reorder':
-        if (chain.configurations.length > 0)
+        if (chain.configurations.length > 0 && chain.allReady)
           chain.reorder(
             permutation(
-              chain.nodes.map(({ name }) => name),
+              chain.order.map(({ name }) => name),
               choice,
             ),
           );
+        return;
+      case 'takeSnapshot':
+        return node.replica ? node.takeSnapshot({ keep: (choice >> 3) % 4 }) : undefined;
+      case 'nameJoiner':
+        return this.#nameJoiner(choice);
+      case 'appendJoiner':
+        return this.#appendJoiner(choice);
+      case 'drop':
+        return this.#drop(node);
+      case 'wipe':
+        if (chain.configurations.length > 0 && !chain.order.includes(node)) {
+          this.#kill(node.name, choice >> 2);
+          node.disk.wipe();
+        }
         return;
       case 'tellOld': {
         const old = chain.configurations[choice % chain.configurations.length];
@@ -143,6 +185,31 @@ export class Chaos {
         return;
       }
     }
+  }
+
+  #nameJoiner(choice: number): void {
+    const { chain } = this;
+    const spare = chain.spares[choice % chain.spares.length];
+    if (!spare?.replica || chain.joiner || chain.configurations.length === 0 || !chain.allReady) return;
+    chain.choose(
+      chain.order.map(({ name }) => name),
+      { joiner: spare.name },
+    );
+  }
+
+  /** Mostly when it is ready; the coordinator's word of that may be old, so sometimes when it no longer is. */
+  #appendJoiner(choice: number): void {
+    const { chain } = this;
+    const { joiner } = chain;
+    if (!joiner?.replica || (!joiner.replica.ready && choice % 8 > 0) || !chain.allReady) return;
+    chain.choose([...chain.order, joiner].map(({ name }) => name));
+  }
+
+  #drop(node: ChainNode): void {
+    const { chain } = this;
+    if (!chain.order.includes(node) || !chain.mayDrop(node)) return;
+    const names = chain.order.filter((other) => other !== node).map(({ name }) => name);
+    chain.choose(names, { fenced: true });
   }
 
   #deliver(choice: number): void {
@@ -160,7 +227,8 @@ export class Chaos {
   }
 
   #someLane(choice: number, a: string, b: string): string {
-    return [`${a}>${b}`, `${b}>${a}`, `disk ${a}`, `save ${a}`, `tell ${a}`][choice % 5] ?? '';
+    const own = ['disk', 'save', 'tell', 'store', 'snap'].map((lane) => `${lane} ${a}`);
+    return [`${a}>${b}`, `${b}>${a}`, ...own][choice % 7] ?? '';
   }
 }
 

@@ -10,9 +10,13 @@ export interface CheckedNode {
   readonly name: string;
   /** `null` while it is down. */
   readonly replica: Replica | null;
+  /** Whether it answers reads now. */
+  readonly servesReads: boolean;
   readonly disk: ChainDisk;
   /** Its disk lost what was synced: it is not held to keep it. */
   readonly damaged: boolean;
+  /** It holds a history that was given up: what it knows is not what the chain knows. */
+  readonly outcast: boolean;
 }
 
 /**
@@ -34,6 +38,13 @@ export class ChainChecks {
     return seq(this.#committed.length);
   }
 
+  /** What was committed beyond `after` is given up: an operator forced a configuration that lacks it. */
+  forget(after: number): void {
+    this.#committed.length = Math.min(this.#committed.length, after);
+    this.#told = Math.min(this.#told, after);
+    for (const known of this.#digests.keys()) if (known > after) this.#digests.delete(known);
+  }
+
   /** I1: one entry per `(epoch, seq)`. */
   appended(entries: readonly Entry[]): void {
     for (const { epoch, seq: at, timeMs, requestId, command } of entries) {
@@ -45,13 +56,18 @@ export class ChainChecks {
     }
   }
 
-  /** I2 and I3: what anybody knows to be committed is dropped by nobody. */
-  truncated(node: CheckedNode, after: Seq, all: readonly CheckedNode[]): void {
-    if (all.some(({ damaged }) => damaged)) return;
-    assert(
-      after >= this.committed,
-      () => `I3: ${node.name} drops beyond ${after}, committed ${this.committed}`,
-    );
+  /**
+   * I3: what anybody knows to be committed is dropped by none of those that must hold it. Another may: a joiner whose tail began
+   * with a snapshot gets again what the tail no longer remembers.
+   */
+  truncated(node: CheckedNode, after: Seq, counted: readonly CheckedNode[]): void {
+    if (!counted.includes(node) || counted.some(({ damaged }) => damaged)) return;
+    for (const { epoch, seq: at } of node.disk.read(after) ?? []) {
+      assert(
+        this.#committed[at - 1] !== epoch,
+        () => `I3: ${node.name} drops beyond ${after}, committed ${epoch}/${at}`,
+      );
+    }
   }
 
   /** I3 after a crash: the disk still has all that is committed. */
@@ -68,7 +84,8 @@ export class ChainChecks {
     this.#told = Math.max(this.#told, at);
   }
 
-  stepped(node: CheckedNode, all: readonly CheckedNode[]): void {
+  /** @param counted - those whose disks must hold all that is committed. */
+  stepped(node: CheckedNode, counted: readonly CheckedNode[], all: readonly CheckedNode[]): void {
     const { replica, disk } = node;
     if (replica === null) return;
     const { received, durable, committed } = replica;
@@ -77,7 +94,8 @@ export class ChainChecks {
       durable <= disk.syncedThrough,
       () => `I2: ${node.name} calls ${durable} durable, synced ${disk.syncedThrough}`,
     );
-    this.#noteCommits(node, committed, all);
+    if (node.outcast) return;
+    this.#noteCommits(node, committed, counted);
     this.#checkDigest(replica);
     for (const other of all) this.#checkReads(other);
   }
@@ -109,8 +127,8 @@ export class ChainChecks {
   }
 
   /** Somebody always reads wherever reads are served. */
-  #checkReads({ name, replica }: CheckedNode): void {
-    if (!replica?.servesReads) return;
+  #checkReads({ name, replica, servesReads }: CheckedNode): void {
+    if (!replica || !servesReads || !replica.isClean(null)) return;
     const { committed } = replica;
     assert(committed >= this.#told, () => `a read at ${name} shows ${committed}, but ${this.#told} was told`);
     this.#told = committed;

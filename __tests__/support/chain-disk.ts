@@ -1,6 +1,7 @@
 import { NO_SEQ, type Seq, seq } from '../../src/base/ids.ts';
 import type { Configuration } from '../../src/protocol/configuration.ts';
 import type { Entry, Run } from '../../src/protocol/entry.ts';
+import type { SnapshotHeader, SnapshotRow } from '../../src/protocol/snapshot.ts';
 import type { VersionedTopology } from '../../src/protocol/topology.ts';
 import type { Effect } from '../../src/replica/events.ts';
 
@@ -13,12 +14,31 @@ export interface Kept {
   readonly saves: number;
 }
 
+/** A snapshot file. */
+export interface SnapshotFile {
+  readonly header: SnapshotHeader;
+  readonly rows: readonly SnapshotRow[];
+}
+
+/** What a start finds. */
+export interface RecoveredDisk {
+  readonly snapshot: SnapshotFile | null;
+  readonly committed: Seq;
+  /** Behind the snapshot. */
+  readonly entries: readonly Entry[];
+  readonly runs: readonly Run[];
+}
+
 /** The disk of one node: what is synced, and what is written but not synced yet. One sync is under way at a time. */
 export class ChainDisk {
   boot = 0;
   configuration: Configuration | null = null;
   topology: VersionedTopology | null = null;
   leaseMsMax = 0;
+  /** The newest snapshot. */
+  snapshot: SnapshotFile | null = null;
+  /** The log, which begins behind this seq. */
+  #begin: Seq = NO_SEQ;
   #entries: Entry[] = [];
   #committed: Seq = NO_SEQ;
   #jobs: Job[] = [];
@@ -28,7 +48,7 @@ export class ChainDisk {
 
   /** The last entry that a power cut can't take. */
   get syncedThrough(): Seq {
-    return seq(this.#entries.length);
+    return seq(this.#begin + this.#entries.length);
   }
 
   /** Whether a sync is under way. */
@@ -38,7 +58,7 @@ export class ChainDisk {
 
   /** The synced entry at `at`. */
   entryAt(at: Seq): Entry | undefined {
-    return this.#entries[at - 1];
+    return this.#entries[at - 1 - this.#begin];
   }
 
   /** Queues an append or a truncation; the sync that covers it begins at once unless one is under way. */
@@ -67,14 +87,43 @@ export class ChainDisk {
     return save.save;
   }
 
-  /** Entries after `after`, those not synced yet among them. */
-  read(after: Seq): Entry[] {
+  /** Entries after `after`, those not synced yet among them; `null` when the log begins later. */
+  read(after: Seq): Entry[] | null {
+    if (after < this.#begin) return null;
     let entries = [...this.#entries];
     for (const job of this.#jobs) {
       if (job.kind === 'append') entries.push(...job.entries);
-      else entries = entries.slice(0, job.after);
+      else entries = entries.slice(0, job.after - this.#begin);
     }
-    return entries.slice(after);
+    return entries.slice(after - this.#begin);
+  }
+
+  /** A snapshot is taken, and the log before it cut off, but for what is kept from `keepAfter` on. */
+  take(snapshot: SnapshotFile, keepAfter: Seq): void {
+    this.snapshot = snapshot;
+    const begin = seq(Math.max(this.#begin, Math.min(keepAfter, snapshot.header.seq)));
+    this.#entries.splice(0, begin - this.#begin);
+    this.#begin = begin;
+  }
+
+  /** A snapshot takes the place of the log, once what was on its way into the log is done. */
+  install(snapshot: SnapshotFile): void {
+    this.#jobs = [];
+    this.#covered = 0;
+    this.snapshot = snapshot;
+    this.#begin = snapshot.header.seq;
+    this.#entries = [];
+    this.#committed = snapshot.header.seq;
+  }
+
+  /** Everything is gone; only the name of the store and its count of starts go on. */
+  wipe(): void {
+    this.snapshot = null;
+    this.#begin = NO_SEQ;
+    this.#entries = [];
+    this.#committed = NO_SEQ;
+    this.configuration = null;
+    this.leaseMsMax = 0;
   }
 
   /** The process or the power is gone. */
@@ -95,21 +144,30 @@ export class ChainDisk {
     this.#entries.length -= count;
   }
 
-  recovered(): { committed: Seq; entries: readonly Entry[]; runs: readonly Run[] } {
-    const committed = seq(Math.min(this.#committed, this.#entries.length));
+  recovered(): RecoveredDisk {
+    const { snapshot } = this;
+    const from = snapshot?.header.seq ?? NO_SEQ;
+    const known = Math.max(from, this.#committed);
     const runs: Run[] = [];
+    // What the snapshot ends with counts as held.
+    if (snapshot && this.#begin === from) runs.push({ epoch: snapshot.header.epoch, lastSeq: from });
     for (const entry of this.#entries) {
       if (runs.at(-1)?.epoch === entry.epoch) runs.pop();
       runs.push({ epoch: entry.epoch, lastSeq: entry.seq });
     }
-    return { committed, entries: [...this.#entries], runs };
+    return {
+      snapshot,
+      committed: seq(Math.min(known, this.syncedThrough)),
+      entries: this.#entries.slice(from - this.#begin),
+      runs,
+    };
   }
 
   /** @returns how much of `room` it took. */
   #keep(job: Job, room: number): number {
     if (room <= 0) return 0;
     if (job.kind === 'truncate') {
-      this.#entries.length = job.after;
+      this.#entries.length = job.after - this.#begin;
       return 1;
     }
     const entries = job.entries.slice(0, room);

@@ -1,5 +1,5 @@
 import { unreachable } from '../../src/base/assert.ts';
-import type { RequestId } from '../../src/base/ids.ts';
+import { type RequestId, seq } from '../../src/base/ids.ts';
 import type { Now } from '../../src/base/now.ts';
 import type { Command } from '../../src/protocol/command.ts';
 import type { Configuration, Incarnation } from '../../src/protocol/configuration.ts';
@@ -12,6 +12,7 @@ import { incarnation } from './chain-builders.ts';
 import type { ChainChecks } from './chain-checks.ts';
 import { ChainDisk, type Kept } from './chain-disk.ts';
 import type { Lanes } from './chain-lanes.ts';
+import { ChainSnapshots, isSnapshotEffect, storeOf } from './chain-snapshots.ts';
 import { describeEvent, describeMessage, describeReply } from './chain-words.ts';
 
 /** What a node needs of the chain that it is part of. */
@@ -19,6 +20,8 @@ export interface World {
   readonly lanes: Lanes;
   readonly checks: ChainChecks;
   readonly nodes: readonly ChainNode[];
+  /** Those whose disks hold all that is committed. */
+  readonly counted: readonly ChainNode[];
   /** More messages than this queued on a link congest it. */
   readonly congestedAbove: number;
   /** The configured topology, for a first start. */
@@ -56,10 +59,15 @@ export class ChainNode {
   readonly name: string;
   readonly disk = new ChainDisk();
   damaged = false;
+  /** It holds a history that was given up. */
+  outcast = false;
   /** Its wall clock is so far from the chain's. */
   wallOffMs = 0;
   replica: Replica | null = null;
+  /** The questions that were answered (CRAQ), by their ticket. */
+  readonly settled = new Set<Ticket>();
   readonly #world: World;
+  readonly #snapshots: ChainSnapshots;
   readonly #ends = new Map<LinkId, End>();
   readonly #writes = new Map<Ticket, Write>();
   #events: ReplicaEvent[] = [];
@@ -71,6 +79,14 @@ export class ChainNode {
   constructor(name: string, world: World) {
     this.name = name;
     this.#world = world;
+    this.#snapshots = new ChainSnapshots({
+      name,
+      disk: this.disk,
+      later: (lane, run) => world.lanes.add(this.#lane(lane), run),
+      happened: (event) => this.happened(event),
+      note: (line) => world.note(line),
+      installed: () => world.lanes.discard(this.#lane('disk').key),
+    });
   }
 
   /** The replica, while the node is up. */
@@ -89,8 +105,9 @@ export class ChainNode {
     const { disk } = this;
     disk.boot += 1;
     const recovered = disk.recovered();
-    const store = new Store();
-    for (const entry of recovered.entries.slice(0, recovered.committed)) store.apply(entry);
+    const store = recovered.snapshot ? storeOf(recovered.snapshot) : new Store();
+    const applied = recovered.committed - store.seq;
+    for (const entry of recovered.entries.slice(0, applied)) store.apply(entry);
     this.replica = new Replica(
       {
         self: incarnation(this.name, disk.boot),
@@ -100,14 +117,14 @@ export class ChainNode {
         log: {
           committed: recovered.committed,
           committedTimeMs: store.timeMs,
-          pending: recovered.entries.slice(recovered.committed),
+          pending: recovered.entries.slice(applied),
           runs: recovered.runs,
         },
         store,
       },
       this.#world.now(this),
     );
-    this.#world.checks.restarted(this);
+    if (this.#world.counted.includes(this)) this.#world.checks.restarted(this);
     const { self } = this.replica;
     this.#world.lanes.add(this.#lane('hear'), () => this.#world.heard(self));
   }
@@ -121,7 +138,8 @@ export class ChainNode {
     this.replica = null;
     this.#flushing = false;
     this.#events = [];
-    for (const kind of ['disk', 'save', 'read', 'flush', 'dial', 'tell', 'drain']) {
+    this.#snapshots.crash();
+    for (const kind of ['disk', 'save', 'read', 'snap', 'store', 'flush', 'dial', 'tell', 'drain']) {
       this.#world.lanes.discard(this.#lane(kind).key);
     }
     for (const end of this.#ends.values()) this.#end(end, options);
@@ -141,8 +159,33 @@ export class ChainNode {
     return write;
   }
 
+  /** A read found keys that are being written: it asks. @returns the ticket that will be in `settled`. */
+  ask(): Ticket {
+    this.#lastTicket += 1;
+    this.happened({ kind: 'ask', ticket: this.#lastTicket });
+    return this.#lastTicket;
+  }
+
+  /** Whether it answers reads now. */
+  get servesReads(): boolean {
+    return this.replica?.servesReads(this.#world.now(this)) ?? false;
+  }
+
   tell(configuration: Configuration, topology: VersionedTopology): void {
     this.#world.lanes.add(this.#lane('tell'), () => this.happened({ kind: 'told', configuration, topology }));
+  }
+
+  /** Takes a snapshot of its store, and cuts off the log but for the last `keep` entries before it. */
+  takeSnapshot({ keep = 0 }: { keep?: number } = {}): void {
+    const { header, rows } = this.up.store.snapshot();
+    if (header.seq === 0) return;
+    const keepAfter = seq(Math.min(Math.max(0, header.seq - keep), this.#snapshots.keptAfter));
+    this.disk.take({ header, rows: [...rows()] }, keepAfter);
+  }
+
+  /** How many snapshots are kept open for successors. */
+  get openSnapshots(): number {
+    return this.#snapshots.open;
   }
 
   tick(): void {
@@ -182,20 +225,21 @@ export class ChainNode {
     if (line) this.#world.note(`${this.name} ${line}`);
     const effects = replica.step(event, this.#world.now(this));
     for (const effect of effects) this.#carryOut(effect);
-    this.#world.checks.stepped(this, this.#world.nodes);
+    this.#world.checks.stepped(this, this.#world.counted, this.#world.nodes);
     for (const { reply } of effects.filter((effect) => effect.kind === 'answer')) {
       this.#world.checks.answered(reply);
     }
   }
 
   #carryOut(effect: Effect): void {
+    if (isSnapshotEffect(effect)) return this.#snapshots.carryOut(effect);
     switch (effect.kind) {
       case 'append':
         this.#world.checks.appended(effect.entries);
         return this.#writeDisk(effect);
       case 'truncate':
         this.#world.note(`${this.name} drops what is beyond ${effect.after}`);
-        this.#world.checks.truncated(this, effect.after, this.#world.nodes);
+        this.#world.checks.truncated(this, effect.after, this.#world.counted);
         return this.#writeDisk(effect);
       case 'save':
         this.disk.save(effect);
@@ -212,7 +256,12 @@ export class ChainNode {
         return this.#send(effect.link, effect.message);
       case 'answer':
         return this.#answer(effect.ticket, effect.reply);
+      case 'settled':
+        this.settled.add(effect.ticket);
+        return;
       case 'say':
+      // The clock moves in steps that are no longer than a tick.
+      case 'wake':
         return;
       case 'fail':
         return this.#world.note(`${this.name} fails as ${effect.code}`);
@@ -241,7 +290,7 @@ export class ChainNode {
     this.#world.note(`${this.name} reads after ${after} from its disk`);
     this.#world.lanes.add(this.#lane('read'), () => {
       // Two at a time: a long log takes several.
-      this.happened({ kind: 'read', link, entries: this.disk.read(after).slice(0, 2) });
+      this.happened({ kind: 'read', link, entries: this.disk.read(after)?.slice(0, 2) ?? null });
     });
   }
 
@@ -278,7 +327,8 @@ export class ChainNode {
   #send(link: LinkId, message: LinkMessage): void {
     const end = this.#ends.get(link);
     if (!end?.peer) return;
-    this.#world.note(`${this.name} → ${end.peer.node.name} ${describeMessage(message)}`);
+    const words = describeMessage(message);
+    if (words) this.#world.note(`${this.name} → ${end.peer.node.name} ${words}`);
     const { lanes, congestedAbove } = this.#world;
     if (message.kind === 'append') this.#world.checks.appended(message.entries);
     lanes.add(end.out, () => this.#deliver(end, message));

@@ -1,8 +1,8 @@
 import type { LinkMessage } from '../../src/protocol/messages.ts';
 import type { ReplicaEvent, WriteReply } from '../../src/replica/events.ts';
 
-/** A message in the fewest words that a course of events needs. */
-export function describeMessage(message: LinkMessage): string {
+/** A message in the fewest words that a course of events needs; `null` for what goes without saying. */
+export function describeMessage(message: LinkMessage): string | null {
   switch (message.kind) {
     case 'hello':
       return `Hello in ${message.configuration.epoch}, received ${message.received}`;
@@ -20,6 +20,25 @@ export function describeMessage(message: LinkMessage): string {
     }
     case 'ack':
       return `Ack ${message.committed}`;
+    case 'committed-query':
+      return 'asks what is committed';
+    case 'committed-answer':
+      return `says that ${message.committed} is committed`;
+    case 'snapshot-start':
+      return `Snapshot of ${message.header.seq} from part ${message.from}`;
+    case 'snapshot-part':
+      return `part ${message.place}`;
+    case 'snapshot-end':
+      return `that was ${message.parts} parts`;
+    case 'snapshot-stored':
+      return `stored, next ${message.next}`;
+    case 'snapshot-installed':
+      return `installed ${message.seq}`;
+    // They never stop.
+    case 'probe':
+    case 'grant':
+    case 'confirm':
+      return null;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Epoch, epoch } from '../../src/base/ids.ts';
 import type { Now } from '../../src/base/now.ts';
-import type { Configuration, Incarnation } from '../../src/protocol/configuration.ts';
+import type { Configuration, Incarnation, Reads } from '../../src/protocol/configuration.ts';
 import type { VersionedTopology } from '../../src/protocol/topology.ts';
 import { configuration, versionedTopology } from './chain-builders.ts';
 import { ChainChecks } from './chain-checks.ts';
@@ -12,6 +12,16 @@ const TICK_MS = 20;
 /** More than any quiet chain has under way: it is going round in circles. */
 const ITEMS_MAX = 100_000;
 
+/** What of a configuration changes with it, beside its members. */
+export interface Change {
+  readonly reads?: Reads;
+  readonly leaseMs?: number;
+  readonly sealed?: boolean;
+  readonly joiner?: string;
+  /** Somebody was dropped who has not confirmed it. */
+  readonly fenced?: boolean;
+}
+
 export interface ChainOptions {
   readonly topology?: VersionedTopology;
   readonly congestedAbove?: number;
@@ -22,7 +32,8 @@ export interface ChainOptions {
  * is under way waits in `lanes` until `settle`, `run`, `once` or a scheduler lets it happen. After every step the
  * invariants are checked. A stand-in for the coordinator names the members and keeps them.
  *
- * Lanes: `disk n1` (a sync completes), `save n1`, `read n1`, `flush n1` (a turn ends), `dial n1`, `drain n1`,
+ * Lanes: `disk n1` (a sync completes), `save n1`, `read n1`, `snap n1` (a snapshot is read for a successor), `store n1` (one that
+ * comes is stored and put in force), `flush n1` (a turn ends), `dial n1`, `drain n1`,
  * `tell n1` and `hear n1` (between it and the coordinator), `n1>n2` (a connection in that direction).
  */
 export class Chain {
@@ -35,18 +46,23 @@ export class Chain {
   readonly #topology: VersionedTopology;
   readonly #apart = new Set<string>();
   readonly #known = new Map<string, Incarnation>();
+  readonly #counted: Set<string>;
   #course: string[] = [];
   #connections = 0;
 
   /** Nothing is started yet. */
   constructor(names: readonly string[], options: ChainOptions = {}) {
     this.#topology = options.topology ?? versionedTopology(names);
+    this.#counted = new Set(names);
     const chain = this;
     const world: World = {
       lanes: this.lanes,
       checks: this.checks,
       get nodes() {
         return chain.nodes;
+      },
+      get counted() {
+        return chain.#countedNodes;
       },
       congestedAbove: options.congestedAbove ?? Number.POSITIVE_INFINITY,
       topology: this.#topology,
@@ -165,7 +181,57 @@ export class Chain {
 
   /** The coordinator chooses another order of the same members. */
   reorder(names: readonly string[]): void {
-    this.#choose(names);
+    this.choose(names);
+  }
+
+  /** The coordinator chooses a configuration of these, head first: what `change` leaves out is as it was, unsealed, without a joiner. */
+  choose(names: readonly string[], change: Change = {}): void {
+    const members = names.map((name) => this.#known.get(name)).filter((who) => who !== undefined);
+    const last = this.configurations.at(-1);
+    const number = this.epoch + 1;
+    const chosen = {
+      ...configuration(number, members, { timeMs: this.nowMs }),
+      reads: change.reads ?? last?.reads ?? 'tail',
+      leaseMs: change.leaseMs ?? last?.leaseMs ?? 200,
+      sealed: change.sealed ?? false,
+      joiner: change.joiner === undefined ? null : (this.#known.get(change.joiner) ?? null),
+      fence: change.fenced ? epoch(number) : (last?.fence ?? epoch(0)),
+    };
+    this.configurations.push(chosen);
+    if (last) for (const name of this.#counted) if (!names.includes(name)) this.#counted.delete(name);
+    for (const node of this.nodes) if (node.replica) node.tell(chosen, this.#topology);
+  }
+
+  /** The joiner, if there is one. */
+  get joiner(): ChainNode | null {
+    const joiner = this.configurations.at(-1)?.joiner;
+    return joiner ? this.node(joiner.node) : null;
+  }
+
+  /** Those that hold no place at all. */
+  get spares(): ChainNode[] {
+    return this.nodes.filter((node) => node !== this.joiner && !this.order.includes(node));
+  }
+
+  /** Whether all members have been ready, so that none of them lacks what is committed. */
+  get allReady(): boolean {
+    return this.order.every(({ name }) => this.#counted.has(name));
+  }
+
+  /** Whether, without this one, a member is up that lacks nothing that is committed. PROTOCOL.md §6. */
+  mayDrop(node: ChainNode): boolean {
+    return this.#countedNodes.some((other) => other !== node && other.replica?.broken === null);
+  }
+
+  /** Those whose disks hold all that is committed (I3): members, once they have been ready. */
+  get #countedNodes(): ChainNode[] {
+    for (const node of this.nodes) {
+      const { replica } = node;
+      if (replica?.ready && replica.role !== 'joiner' && replica.configuration?.epoch === this.epoch) {
+        this.#counted.add(node.name);
+      }
+    }
+    return this.nodes.filter(({ name }) => this.#counted.has(name));
   }
 
   /** A node is told a configuration once more, however old. */
@@ -203,14 +269,7 @@ export class Chain {
     if (known && known.boot >= who.boot) return;
     this.#known.set(who.node, who);
     if (this.#known.size === this.nodes.length)
-      this.#choose((known ? this.order : this.nodes).map(({ name }) => name));
-  }
-
-  #choose(names: readonly string[]): void {
-    const members = names.map((name) => this.#known.get(name)).filter((who) => who !== undefined);
-    const chosen = configuration(this.epoch + 1, members, { timeMs: this.nowMs });
-    this.configurations.push(chosen);
-    for (const node of this.nodes) if (node.replica) node.tell(chosen, this.#topology);
+      this.choose((known ? this.order : this.nodes).map(({ name }) => name));
   }
 }
 

@@ -44,6 +44,7 @@ export const welcome = (committed: number, ...runs: readonly (readonly [number, 
   committed: seq(committed),
   committedEpoch: epoch(committed === 0 ? 0 : 1),
   runs: runs.map(([by, last]) => ({ epoch: epoch(by), lastSeq: seq(last) })),
+  partial: null,
 });
 
 /** What the effects send, by link. */
@@ -53,12 +54,13 @@ export const sent = (effects: readonly Effect[]): [number, LinkMessage['kind']][
 export const hungUp = (effects: readonly Effect[]): (number | null)[] =>
   only(effects, 'hang-up').map(({ link }) => link);
 
-/** n3, the tail, with a reconciled session on link 1. */
+/** n3, the tail, with a reconciled session on link 1 and a lease. */
 export function tail(received = 0): Replica {
   const replica = loneReplica(N3);
   enter(replica, FIRST);
   message(replica, 1, hello(FIRST, N2, { received }));
   message(replica, 1, resume(0));
+  message(replica, 1, { kind: 'grant', id: 1 });
   return replica;
 }
 

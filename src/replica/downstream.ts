@@ -1,14 +1,28 @@
-import { earlier, NO_SEQ, type Seq } from '../base/ids.ts';
+import { earlier, NO_SEQ, type Seq, seq } from '../base/ids.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
-import type { Entry } from '../protocol/entry.ts';
-import { type Ack, PROTOCOL_VERSION, type Welcome } from '../protocol/messages.ts';
-import type { LinkId } from './events.ts';
+import { type Entry, weightOf } from '../protocol/entry.ts';
+import {
+  type Ack,
+  type LinkMessage,
+  type PartialSnapshot,
+  PROTOCOL_VERSION,
+  type SnapshotInstalled,
+  type SnapshotStored,
+  type Welcome,
+} from '../protocol/messages.ts';
+import type { LinkId, ReplicaEvent } from './events.ts';
 import type { Log } from './log.ts';
 import type { Outbox } from './outbox.ts';
 import type { Place } from './place.ts';
+import { SnapshotSending } from './snapshot-sending.ts';
 
 /** Most bytes of entries in one `Append`, so that a long catch-up never builds one huge frame. */
 const APPEND_BYTES_MAX = 1_048_576;
+/**
+ * Most bytes of entries from the disk on their way to a joiner that it has not applied yet: more at a time would hold its event
+ * loop up, and its neighbours would take it for dead.
+ */
+const CATCH_UP_BYTES_MAX = 4 * APPEND_BYTES_MAX;
 /** How long after a lost session the successor is dialled again, in ms; doubled until a session is reconciled. */
 const REDIAL_MS_MIN = 20;
 const REDIAL_MS_MAX = 1000;
@@ -22,6 +36,8 @@ export interface DownstreamHost {
   durableToHere(): Seq;
   /** The successor knows everything up to here to be committed. */
   commitThrough(through: Seq): void;
+  /** How long the own fence still stands, in ms: handed down with each `Hello`. */
+  fenceMs(nowMs: number): number;
   /** This replica's log has lost what it had synced: it must not serve. */
   corrupt(reason: string): void;
 }
@@ -43,10 +59,18 @@ interface Streaming {
   sentThrough: Seq;
   /** The `upstreamDurable` sent last. */
   toldDurable: Seq;
+  /** The `committed` sent last. */
+  toldCommitted: Seq;
   /** Too much is queued on the link: nothing more is sent until it has drained. */
   congested: boolean;
   /** Entries that are no longer in memory are being read from the disk for this session. */
   reading: boolean;
+  /** Entries from the disk that a joiner has not applied yet, an item for each `Append`. */
+  catchingUp: { readonly through: Seq; readonly bytes: number }[];
+  /** What of a snapshot the successor held when the session began. */
+  readonly partial: PartialSnapshot | null;
+  /** A snapshot goes first, as the log no longer reaches back; kept until the log behind it has been read, too. */
+  sending: SnapshotSending | null;
 }
 
 /** A replica's side toward its successor, one session at a time. PROTOCOL.md §4. */
@@ -70,6 +94,24 @@ export class Downstream {
     return this.#lostAtMs !== null && nowMs - this.#lostAtMs > suspectAfterMs
       ? this.#host.place.successor
       : null;
+  }
+
+  /** The joiner's session does not count: nothing waits for it, and what it says commits nothing. */
+  get #isToJoiner(): boolean {
+    return this.#host.place.isTail;
+  }
+
+  /** Whether this link carries the reconciled session with the next member: what comes by another counts for nothing. */
+  isStreamingOn(link: LinkId): boolean {
+    return !this.#isToJoiner && this.#streamingOn(link) !== null;
+  }
+
+  /** Sends to the next member, if the session with it is reconciled; never to the joiner. @returns the link, or `null`. */
+  sendDown(message: LinkMessage): LinkId | null {
+    const session = this.#session;
+    if (session.stage !== 'streaming' || !this.isStreamingOn(session.link)) return null;
+    this.#host.out.send(session.link, message);
+    return session.link;
   }
 
   leaveEpoch(reason: string): void {
@@ -107,21 +149,16 @@ export class Downstream {
       topology: place.topology,
       sender: place.self,
       received: log.received,
-      fenceMs: 0,
+      fenceMs: this.#host.fenceMs(nowMs),
     });
   }
 
   onWelcome(link: LinkId, welcome: Welcome, nowMs: number): void {
     if (this.#session.stage !== 'greeted' || this.#session.link !== link) return;
+    if (!this.#isToJoiner && this.#isBeyond(welcome)) return;
     const { log, out } = this.#host;
-    if (welcome.committed > log.durable) return this.#lacks(welcome.committed);
-    if (welcome.committed > log.committed && log.epochAt(welcome.committed) !== welcome.committedEpoch) {
-      return this.#host.corrupt(
-        `the successor knows another entry ${welcome.committed} to be committed than the one in this log: ` +
-          'this log has lost what it had synced',
-      );
-    }
-    const after = lastShared(log, welcome);
+    const after =
+      this.#isToJoiner && isDivergent(log, welcome) ? below(log, welcome) : lastShared(log, welcome);
     out.send(link, { kind: 'resume', after });
     this.#session = {
       stage: 'streaming',
@@ -130,18 +167,28 @@ export class Downstream {
       sentAtMs: nowMs,
       sentThrough: after,
       toldDurable: NO_SEQ,
+      toldCommitted: NO_SEQ,
       congested: false,
       reading: false,
+      catchingUp: [],
+      partial: welcome.partial,
+      sending: null,
     };
     this.#lostAtMs = null;
     this.#redialMs = REDIAL_MS_MIN;
     // The last Ack of the session before may have been lost with its connection.
-    this.#host.commitThrough(welcome.committed);
+    if (!this.#isToJoiner) this.#host.commitThrough(welcome.committed);
   }
 
   onAck(link: LinkId, ack: Ack, nowMs: number): void {
-    if (this.#session.stage !== 'streaming' || this.#session.link !== link) return;
-    this.#session.heardAtMs = nowMs;
+    const session = this.#heardOn(link, nowMs);
+    if (session === null) return;
+    if (this.#isToJoiner) {
+      if (ack.committed > session.sentThrough)
+        return this.#lose(`it knows ${ack.committed} to be committed, which it was not sent`, nowMs);
+      session.catchingUp = session.catchingUp.filter(({ through }) => through > ack.committed);
+      return;
+    }
     if (ack.committed > this.#host.log.durable) return this.#lacks(ack.committed);
     this.#host.commitThrough(ack.committed);
   }
@@ -152,17 +199,47 @@ export class Downstream {
   }
 
   onRead(link: LinkId, entries: readonly Entry[] | null, nowMs: number): void {
-    const session = this.#session;
-    if (session.stage !== 'streaming' || session.link !== link || !session.reading) return;
+    const session = this.#streamingOn(link);
+    if (!session?.reading) return;
     session.reading = false;
-    const committed = entries?.filter((entry) => entry.seq <= this.#host.log.committed) ?? [];
-    if (committed.length > 0) return this.#append(session, committed, nowMs);
-    this.#lose(`it lacks entries after ${session.sentThrough}, which this log no longer holds`, nowMs);
+    if (entries === null) return this.#beginSending(session);
+    const committed = entries.filter((entry) => entry.seq <= this.#host.log.committed);
+    if (committed.length > 0) return this.#appendFromDisk(session, committed, nowMs);
+    this.#lose(`it lacks entries after ${session.sentThrough}, which this log does not give`, nowMs);
+  }
+
+  /** The disk has opened the snapshot that the successor needs, or read a part of it. */
+  onSnapshotRead(
+    event: Extract<ReplicaEvent, { kind: 'snapshot-opened' | 'part-read' }>,
+    nowMs: number,
+  ): void {
+    const session = this.#streamingOn(event.link);
+    if (!session?.sending) return;
+    if (event.kind === 'part-read') session.sending.onPartRead(event);
+    else if (!session.sending.onOpened(event, session.sentThrough)) {
+      return this.#lose(`the snapshot on disk ends before entry ${session.sentThrough}, which it has`, nowMs);
+    }
+    session.sentAtMs = nowMs;
+    session.sending.pump(session.congested);
+  }
+
+  /** The successor has taken parts of the snapshot, or all of it: then the log follows behind it. */
+  onSnapshotTaken(link: LinkId, taken: SnapshotStored | SnapshotInstalled, nowMs: number): void {
+    const session = this.#heardOn(link, nowMs);
+    if (session === null) return;
+    const { sending } = session;
+    const sound = taken.kind === 'snapshot-stored' ? sending?.onStored(taken) : sending?.onInstalled(taken);
+    if (!sound) return this.#lose('it has taken parts of a snapshot that it was not sent', nowMs);
+    if (taken.kind === 'snapshot-installed') session.sentThrough = taken.seq;
+    this.#endSendingIfDone(session);
+    session.sending?.pump(session.congested);
   }
 
   setCongested(link: LinkId, congested: boolean): void {
-    if (this.#session.stage === 'streaming' && this.#session.link === link)
-      this.#session.congested = congested;
+    const session = this.#streamingOn(link);
+    if (session === null) return;
+    session.congested = congested;
+    session.sending?.pump(congested);
   }
 
   onHeard(link: LinkId, nowMs: number): void {
@@ -180,9 +257,12 @@ export class Downstream {
   get appendDue(): boolean {
     const session = this.#session;
     if (session.stage !== 'streaming' || session.congested || session.reading) return false;
-    return (
-      session.sentThrough < this.#host.log.received || session.toldDurable !== this.#host.durableToHere()
-    );
+    if (session.sending && !session.sending.installed) return false;
+    const { log } = this.#host;
+    if (session.sentThrough < log.committed && isFull(session.catchingUp)) return false;
+    if (session.sentThrough < log.received || session.toldDurable !== this.#host.durableToHere()) return true;
+    // A joiner learns in no other way what it may apply.
+    return this.#isToJoiner && session.toldCommitted !== log.committed;
   }
 
   /** At the end of a turn: entries and watermarks go down. */
@@ -218,7 +298,45 @@ export class Downstream {
     this.#host.out.send(session.link, { kind: 'append', entries, upstreamDurable, committed });
     session.sentThrough = entries.at(-1)?.seq ?? session.sentThrough;
     session.toldDurable = upstreamDurable;
+    session.toldCommitted = committed;
     session.sentAtMs = nowMs;
+    this.#endSendingIfDone(session);
+  }
+
+  #appendFromDisk(session: Streaming, entries: readonly Entry[], nowMs: number): void {
+    this.#append(session, entries, nowMs);
+    if (!this.#isToJoiner) return;
+    const bytes = entries.reduce((sum, { command }) => sum + weightOf(command), 0);
+    session.catchingUp.push({ through: session.sentThrough, bytes });
+  }
+
+  /** The log on disk begins too late for this successor. */
+  #beginSending(session: Streaming): void {
+    session.sending?.close();
+    session.sending = new SnapshotSending({ link: session.link, wanted: session.partial }, this.#host);
+  }
+
+  /** The log behind a snapshot may be cut only once it has been read, or the next would have to be sent, for ever. */
+  #endSendingIfDone(session: Streaming): void {
+    if (!session.sending?.installed || session.sentThrough < this.#host.log.committed) return;
+    session.sending.close();
+    session.sending = null;
+  }
+
+  /** Whether a member knows more, or another entry, to be committed than this log holds: then it is this log that is damaged. */
+  #isBeyond(welcome: Welcome): boolean {
+    const { log } = this.#host;
+    if (welcome.committed > log.durable) {
+      this.#lacks(welcome.committed);
+      return true;
+    }
+    if (welcome.committed <= log.committed || log.epochAt(welcome.committed) === welcome.committedEpoch)
+      return false;
+    this.#host.corrupt(
+      `the successor knows another entry ${welcome.committed} to be committed than the one in this log: ` +
+        'this log has lost what it had synced',
+    );
+    return true;
   }
 
   /** What is committed was on the disk of every member, this one's too. */
@@ -237,21 +355,60 @@ export class Downstream {
 
   #close(reason: string): void {
     const session = this.#session;
+    this.#stopSending();
     if (session.stage === 'dialling') this.#host.out.hangUp(null, reason);
     if (session.stage === 'greeted' || session.stage === 'streaming')
       this.#host.out.hangUp(session.link, reason);
   }
 
+  #stopSending(): void {
+    if (this.#session.stage !== 'streaming') return;
+    this.#session.sending?.close();
+    this.#session.sending = null;
+  }
+
   #idle(nowMs: number): void {
+    this.#stopSending();
     this.#session = { stage: 'idle', dialAtMs: nowMs + this.#redialMs };
     this.#redialMs = Math.min(this.#redialMs * 2, REDIAL_MS_MAX);
     this.#lostAtMs ??= nowMs;
+  }
+
+  #streamingOn(link: LinkId): Streaming | null {
+    return this.#session.stage === 'streaming' && this.#session.link === link ? this.#session : null;
+  }
+
+  /** The same, and notes that something came. */
+  #heardOn(link: LinkId, nowMs: number): Streaming | null {
+    const session = this.#streamingOn(link);
+    if (session) session.heardAtMs = nowMs;
+    return session;
   }
 
   #isOn(link: LinkId): boolean {
     const session = this.#session;
     return (session.stage === 'greeted' || session.stage === 'streaming') && session.link === link;
   }
+}
+
+/** Whether a joiner has enough on its way. */
+function isFull(catchingUp: Streaming['catchingUp']): boolean {
+  return catchingUp.reduce((sum, { bytes }) => sum + bytes, 0) >= CATCH_UP_BYTES_MAX;
+}
+
+/**
+ * Whether a joiner knows something to be committed that this log does not hold: more, or another entry. What is committed in
+ * this chain is right, so it is the joiner that must stop; below where this log remembers epochs nothing can be said.
+ */
+function isDivergent(log: Log, { committed, committedEpoch }: Welcome): boolean {
+  if (committed === NO_SEQ) return false;
+  const ours = log.epochAt(committed);
+  return committed > log.received || (ours !== null && ours !== committedEpoch);
+}
+
+/** Somewhere below what a divergent joiner knows to be committed: the rest is not to be gone into. */
+function below(log: Log, { committed }: Welcome): Seq {
+  return earlier(log.received, seq(committed - 1));
 }
 
 /**
@@ -265,7 +422,9 @@ function lastShared(log: Log, welcome: Welcome): Seq {
     if (theirs === undefined || ours === null) continue;
     const candidate = earlier(ours, theirs.lastSeq);
     const theirsBegin = welcome.runs[at - 1]?.lastSeq ?? welcome.committed;
-    if (candidate > theirsBegin && log.epochAt(candidate) === theirs.epoch) return candidate;
+    // One head made both, so what this log no longer remembers of that stretch is the same as well.
+    const known = log.epochAt(candidate) ?? theirs.epoch;
+    if (candidate > theirsBegin && known === theirs.epoch) return candidate;
   }
   return welcome.committed;
 }

@@ -1,14 +1,16 @@
 import type { ErrorCode } from '../base/errors.ts';
-import type { Epoch, NodeId, RequestId, Seq } from '../base/ids.ts';
+import type { Epoch, NodeId, RequestId, Seq, StoreId } from '../base/ids.ts';
 import type { Command, Outcome } from '../protocol/command.ts';
 import type { Configuration, Incarnation } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
-import type { LinkMessage } from '../protocol/messages.ts';
+import type { LinkMessage, PartialSnapshot } from '../protocol/messages.ts';
+import type { SnapshotHeader, SnapshotPart } from '../protocol/snapshot.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
+import type { Store } from './store.ts';
 
 /** A peer connection, numbered by the driver; never used again once it is gone. */
 export type LinkId = number;
-/** A client's write, numbered by the driver; answered exactly once. */
+/** A client's write or question, numbered by the driver; answered exactly once. */
 export type Ticket = number;
 
 /** Everything that can happen to a replica. */
@@ -19,6 +21,8 @@ export type ReplicaEvent =
       readonly configuration: Configuration | null;
       readonly topology: VersionedTopology | null;
     }
+  /** The coordinator asks it to serve no read in this epoch any more. */
+  | { readonly kind: 'stop-serving'; readonly epoch: Epoch }
   /** The `save` with this number is on disk. */
   | { readonly kind: 'saved'; readonly save: number }
   /** The log is on disk up to `through`, counting the truncations up to `generation`. */
@@ -42,7 +46,40 @@ export type ReplicaEvent =
       /** When the caller stops waiting, by the monotonic clock. */
       readonly deadlineMs: number;
     }
-  /** The disk failed, or something else that this replica can't go on after. */
+  /**
+   * What `open-snapshot` asked for: its parts are read from `from` on, the `next` of what was wanted if it still is the same
+   * snapshot, else 0.
+   */
+  | {
+      readonly kind: 'snapshot-opened';
+      readonly link: LinkId;
+      readonly header: SnapshotHeader;
+      readonly from: number;
+      readonly bytes: number;
+    }
+  /** What `read-part` asked for: `null` behind the last part, of which `place` is then the number. */
+  | {
+      readonly kind: 'part-read';
+      readonly link: LinkId;
+      readonly place: number;
+      readonly part: SnapshotPart | null;
+    }
+  /** What `store-part` asked for is done. */
+  | { readonly kind: 'part-stored'; readonly link: LinkId; readonly place: number }
+  /** What `install-snapshot` asked for is done, on disk: `store` holds it and nothing else, and the log begins behind it. */
+  | {
+      readonly kind: 'installed';
+      readonly link: LinkId;
+      readonly header: SnapshotHeader;
+      readonly store: Store;
+    }
+  /** A part or a snapshot that came by this link makes no sense: the session ends, and what was received is forgotten. */
+  | { readonly kind: 'bad-snapshot'; readonly link: LinkId; readonly reason: string }
+  /** A read of keys with entries above `committed` came (CRAQ): `settled` follows, or never when the epoch ends. */
+  | { readonly kind: 'ask'; readonly ticket: Ticket }
+  /** The disk takes nothing any more: this replica writes nothing more, and serves what it holds as long as it may. */
+  | { readonly kind: 'disk-failed'; readonly reason: string }
+  /** Something else happened that this replica can't go on after. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** The process stops: this replica takes no further part. */
   | { readonly kind: 'stopped'; readonly reason: string }
@@ -72,6 +109,31 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly after: Seq; readonly generation: number }
   /** Read committed entries after `after` back from the disk, for a successor that lacks them; `read` follows. */
   | { readonly kind: 'read'; readonly link: LinkId; readonly after: Seq; readonly bytesMax: number }
+  /** Open the newest snapshot on disk for this link, and keep it and the log behind it until `close-snapshot`. */
+  | { readonly kind: 'open-snapshot'; readonly link: LinkId; readonly wanted: PartialSnapshot | null }
+  /** Read a part of the snapshot opened for this link; `part-read` follows. At most one at a time. */
+  | { readonly kind: 'read-part'; readonly link: LinkId; readonly place: number }
+  /** The snapshot opened for this link, if there is one, is needed no more. Also when the link is gone. */
+  | { readonly kind: 'close-snapshot'; readonly link: LinkId }
+  /** Parts of a snapshot follow: from 0 it is begun anew, else the one that was interrupted goes on. */
+  | {
+      readonly kind: 'begin-snapshot';
+      readonly link: LinkId;
+      readonly of: StoreId;
+      readonly header: SnapshotHeader;
+      readonly from: number;
+      readonly bytes: number;
+    }
+  /** Write this part aside; `part-stored` follows. */
+  | { readonly kind: 'store-part'; readonly link: LinkId; readonly part: SnapshotPart }
+  /** All parts are stored: put the snapshot in force in place of store and log; `installed` follows. */
+  | { readonly kind: 'install-snapshot'; readonly link: LinkId; readonly parts: number }
+  /** What of a snapshot was stored is forgotten. */
+  | { readonly kind: 'drop-snapshot' }
+  /** The read that asked may be served, if the lease still holds: own `committed` has reached what the tail had. */
+  | { readonly kind: 'settled'; readonly ticket: Ticket }
+  /** Step a `tick` at this time by the monotonic clock, though none is due: a fence ends, say. */
+  | { readonly kind: 'wake'; readonly atMs: number }
   /** Connect to this successor, trying until it succeeds or `hang-up`; takes the place of an earlier dial. */
   | { readonly kind: 'dial'; readonly to: Incarnation }
   /** Close this link, or with `null` give up the dial under way. No `disconnected` follows. */
@@ -103,7 +165,7 @@ export type WriteReply =
   /** This attempt had no effect and will have none; of an earlier one under the same id nothing is said. */
   | {
       readonly kind: 'refused';
-      readonly code: Extract<ErrorCode, 'STORE_FULL' | 'OVERLOADED' | 'NOT_READY' | 'BROKEN'>;
+      readonly code: Extract<ErrorCode, 'STORE_FULL' | 'OVERLOADED' | 'NOT_READY' | 'BROKEN' | 'READ_ONLY'>;
     }
   /** This node is not (or no longer) the head; retried there under `requestId` it takes effect once. */
   | {

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
-import { type Epoch, NO_EPOCH, next, type RequestId, type Seq } from '../base/ids.ts';
+import { type Epoch, earlier, NO_EPOCH, NO_SEQ, next, type RequestId, type Seq } from '../base/ids.ts';
 import { type Entry, type Run, weightOf } from '../protocol/entry.ts';
+import type { SnapshotHeader } from '../protocol/snapshot.ts';
 
 /** What a replica's log is made from, as recovery found it: all of it is on disk. */
 export interface RecoveredLog {
@@ -12,6 +13,8 @@ export interface RecoveredLog {
   readonly pending: readonly Entry[];
   /** The epochs of the whole log held, oldest first, that of `committed` among them. */
   readonly runs: readonly Run[];
+  /** Where the first run begins; unless given it is known at its end alone. */
+  readonly runsFrom?: Seq;
 }
 
 /**
@@ -28,6 +31,8 @@ export class Log {
   #pendingBytes = 0;
   #generation = 0;
   #runs: { epoch: Epoch; lastSeq: Seq }[];
+  /** Of the entries before it no epoch is known. */
+  #runsFrom: Seq;
   #committedTimeMs: number;
   #lastTimeMs: number;
 
@@ -41,6 +46,8 @@ export class Log {
     this.#runs = recovered.runs
       .filter((run) => run.lastSeq <= recovered.committed)
       .map((run) => ({ ...run }));
+    const known = recovered.runs[0]?.lastSeq ?? NO_SEQ;
+    this.#runsFrom = recovered.runsFrom ?? earlier(known, recovered.committed);
     for (const entry of recovered.pending) this.append(entry);
     this.#durable = this.#received;
   }
@@ -57,7 +64,7 @@ export class Log {
   get committed(): Seq {
     return this.#committed;
   }
-  /** How often the log was truncated: a sync counts only for the generation that it was begun in. */
+  /** How often the log was truncated or replaced: a sync counts only for the generation that it was begun in. */
   get generation(): number {
     return this.#generation;
   }
@@ -150,9 +157,25 @@ export class Log {
     return this.#runs.filter((run) => run.lastSeq > seq).map((run) => ({ ...run }));
   }
 
-  /** The epoch of the entry at `seq`, which is not older than what this log remembers; `null` beyond its end. */
+  /** The log is another from here on: that of a snapshot, whose last entry counts as held. Nothing committed is lost by it. */
+  restart({ epoch, seq, timeMs }: Pick<SnapshotHeader, 'epoch' | 'seq' | 'timeMs'>): void {
+    assert(seq >= this.#committed, () => `I2: a snapshot of ${seq} replaces committed ${this.#committed}`);
+    this.#received = seq;
+    this.#durable = seq;
+    this.#committed = seq;
+    this.#pending = [];
+    this.#first = 0;
+    this.#pendingBytes = 0;
+    this.#generation += 1;
+    this.#runs = [{ epoch, lastSeq: seq }];
+    this.#runsFrom = seq;
+    this.#committedTimeMs = timeMs;
+    this.#lastTimeMs = timeMs;
+  }
+
+  /** The epoch of the entry at `seq`; `null` beyond the end of the log, and before what it remembers. */
   epochAt(seq: Seq): Epoch | null {
-    if (seq > this.#received) return null;
+    if (seq > this.#received || seq < this.#runsFrom) return null;
     return this.#runs.find((run) => run.lastSeq >= seq)?.epoch ?? null;
   }
 
