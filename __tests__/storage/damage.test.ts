@@ -144,6 +144,21 @@ test('a segment whose header is torn at any byte was being made, and is removed'
   }
 });
 
+test('what is damaged says what becomes of the node, and without meta what the one step is', async () => {
+  const { disk } = await logOf(3);
+  const torn = disk.copy();
+  torn.flip(SEGMENT, 0);
+  await expect(Running.start(torn)).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /its files stay as they are.*"damaged-".*joins again empty.*nothing is moved/,
+    ),
+  });
+  disk.flip('meta', 5);
+  await expect(Running.start(disk)).rejects.toMatchObject({
+    message: expect.stringMatching(/move all that is in \/data\/n1 away and start it again/),
+  });
+});
+
 async function withSnapshot(): Promise<MemoryDisk> {
   const options = { segmentBytesMax: 300, retainBytesMin: 600 };
   const running = await Running.start(new MemoryDisk('/data/n1'), options);

@@ -1,8 +1,15 @@
 import type { CatenaError } from '../../src/base/errors.ts';
 import { type Epoch, epoch, requestId, type Seq, seq, storeId } from '../../src/base/ids.ts';
+import { ByteWriter } from '../../src/codec/bytes.ts';
+import { writeSnapshotRow } from '../../src/codec/snapshot-codec.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import type { Entry } from '../../src/protocol/entry.ts';
-import type { SnapshotHeader, SnapshotRow, SnapshotSource } from '../../src/protocol/snapshot.ts';
+import type {
+  SnapshotHeader,
+  SnapshotPart,
+  SnapshotRow,
+  SnapshotSource,
+} from '../../src/protocol/snapshot.ts';
 import { type Recovered, Storage, type StorageOptions } from '../../src/storage/storage.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import type { MemoryDisk } from '../support/memory-disk.ts';
@@ -46,7 +53,7 @@ export function snapshotOf(entries: readonly Name[], bytes = 10): SnapshotSource
   const last = entries.at(-1) ?? { epoch: epoch(0), seq: seq(0) };
   const rows: SnapshotRow[] = entries.map((entry) => ({
     kind: 'key',
-    key: `k${entry.seq}`,
+    key: `k${String(entry.seq).padStart(6, '0')}`,
     record: {
       value: { bytes: 'v'.repeat(bytes), contentType: String(entry.epoch) },
       version: entry.seq,
@@ -64,6 +71,19 @@ export function snapshotOf(entries: readonly Name[], bytes = 10): SnapshotSource
   });
   const header = { ...nameOf(last), timeMs: 5, keys: entries.length, requests: 1 };
   return { header, rows: () => rows };
+}
+
+/** The rows of a snapshot in parts of so many. */
+export function partsOf(source: SnapshotSource, rowsPerPart: number): SnapshotPart[] {
+  const rows = [...source.rows()];
+  const parts: SnapshotPart[] = [];
+  for (let start = 0; start < rows.length; start += rowsPerPart) {
+    const some = rows.slice(start, start + rowsPerPart);
+    const writer = new ByteWriter(100);
+    for (const row of some) writeSnapshotRow(writer, row);
+    parts.push({ place: parts.length, rows: some.length, payload: writer.finish() });
+  }
+  return parts;
 }
 
 /** What one start found: the snapshot's entries and those the log said were committed, as the visitor got them. */

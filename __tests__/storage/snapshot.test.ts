@@ -118,7 +118,7 @@ test('the log behind a snapshot is dropped, oldest first, but for what neighbour
 test('a read whose segment is dropped under it says that the log no longer reaches so far', async () => {
   const running = await Running.start(new MemoryDisk(), { ...small, retainBytesMin: 0 });
   for (let at = 1; at <= 30; at++) await running.appendSynced([entryAt(at)]);
-  let snapshot: Promise<void> | null = null;
+  let snapshot: Promise<boolean> | null = null;
   running.disk.hook = async ({ kind, path }) => {
     if (kind !== 'open' || !path.startsWith('log/') || snapshot) return;
     snapshot = running.storage.snapshot(snapshotOf(entriesFrom(1, 30)));

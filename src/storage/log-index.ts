@@ -44,6 +44,14 @@ export class LogIndex {
     this.#base = base;
   }
 
+  /** Nothing is held any more; the log goes on after `base`. */
+  restart(base: Seq): void {
+    this.#changes++;
+    this.#extents = [];
+    this.#cut = false;
+    this.#base = base;
+  }
+
   /** A record with entries follows. */
   add(record: Extent): void {
     assert(record.first === this.last + 1, () => `entry ${record.first} does not follow ${this.last}`);

@@ -1,10 +1,9 @@
 import { crc32 } from 'node:zlib';
-import { defined } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
-import type { StoreId } from '../base/ids.ts';
+import type { Epoch, Seq, StoreId } from '../base/ids.ts';
 import { bufferOf } from '../codec/bytes.ts';
-import { configurationShape, topologyShape } from '../codec/protocol-shapes.ts';
-import { fields, finite, nullable, whole } from '../codec/shape.ts';
+import { configurationShape, keptTopologyShape } from '../codec/protocol-shapes.ts';
+import { fields, finite, nullable, optional, whole } from '../codec/shape.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
@@ -26,19 +25,44 @@ export interface Meta {
   readonly leaseMsMax: number;
 }
 
+/**
+ * A snapshot that came from a neighbour is being put in place of the whole log: when its file is there, all that is left
+ * to do is done at the next start; when it is not, nothing has happened yet. docs/storage-format.md.
+ */
+export interface Installing {
+  readonly epoch: Epoch;
+  readonly seq: Seq;
+  /** The number of the segment that the log begins with then, and of its first record. */
+  readonly segment: number;
+  readonly record: number;
+}
+
+/** All that `meta` holds, but for who the directory is. */
+export interface MetaContent extends Meta {
+  readonly installing: Installing | null;
+}
+
 const contentShape = fields({
   boot: whole,
   configuration: nullable(configurationShape),
-  topology: nullable(topologyShape),
+  topology: nullable(keptTopologyShape),
   leaseMsMax: finite,
+  installing: optional(nullable(fields({ epoch: whole, seq: whole, segment: whole, record: whole }))),
 });
+
+/** As it lies on the disk: a file of an older version lacks what came later. */
+interface Kept extends Omit<Meta, 'topology'> {
+  readonly boot: number;
+  readonly topology: (Omit<VersionedTopology, 'departing'> & Partial<VersionedTopology>) | null;
+  readonly installing?: Installing | null;
+}
 
 /**
  * What the directory's `meta` says, `null` when there is none.
  *
  * @throws CatenaError CORRUPT, UNSUPPORTED_FORMAT, DISK_FAILED.
  */
-export async function readMeta(disk: Disk): Promise<{ identity: Identity; meta: Meta } | null> {
+export async function readMeta(disk: Disk): Promise<{ identity: Identity; content: MetaContent } | null> {
   if (!(await disk.list('')).includes(META_PATH)) return null;
   const bytes = await readWhole(disk, META_PATH);
   const place = { disk, path: META_PATH, offset: 0 };
@@ -51,20 +75,29 @@ export async function readMeta(disk: Disk): Promise<{ identity: Identity; meta: 
     throw corrupt({ ...place, offset }, 'its content does not match its checksum');
   }
   try {
-    const content: unknown = JSON.parse(payload.toString('utf8'));
-    contentShape(content, 'meta');
-    const { boot, ...meta } = content as Meta & { boot: number };
-    return { identity: { storeId: header.storeId, boot }, meta };
+    const found: unknown = JSON.parse(payload.toString('utf8'));
+    contentShape(found, 'meta');
+    const { boot, ...kept } = found as Kept;
+    return { identity: { storeId: header.storeId, boot }, content: filled(kept) };
   } catch (error) {
     throw corrupt({ ...place, offset }, `its content makes no sense: ${messageOf(error)}`, error);
   }
 }
 
+function filled({ configuration, topology, leaseMsMax, installing }: Omit<Kept, 'boot'>): MetaContent {
+  return {
+    configuration,
+    topology: topology && { ...topology, departing: topology.departing ?? {} },
+    leaseMsMax,
+    installing: installing ?? null,
+  };
+}
+
 /** Replaces the directory's `meta`; synced when it resolves. @throws CatenaError DISK_FULL, DISK_FAILED. */
-export async function writeMeta(disk: Disk, identity: Identity, meta: Meta): Promise<void> {
-  const { configuration, topology, leaseMsMax } = meta;
+export async function writeMeta(disk: Disk, identity: Identity, content: MetaContent): Promise<void> {
+  const { configuration, topology, leaseMsMax, installing } = content;
   const { storeId, boot } = identity;
-  const payload = Buffer.from(JSON.stringify({ boot, configuration, topology, leaseMsMax }));
+  const payload = Buffer.from(JSON.stringify({ boot, configuration, topology, leaseMsMax, installing }));
   const header = encodeFileHeader({
     kind: 'catenaMT',
     storeId,
@@ -73,26 +106,25 @@ export async function writeMeta(disk: Disk, identity: Identity, meta: Meta): Pro
   await writeAside(disk, META_PATH, (file) => file.write(0, [header, payload]));
 }
 
-/** Saves one behind the other; those that come while one is under way become one, the last. */
+/** Saves one behind the other; those that come while one is under way become one, with the last word on each field. */
 export class MetaSaver {
-  readonly #write: (meta: Meta) => Promise<void>;
+  readonly #write: (content: MetaContent) => Promise<void>;
+  #content: MetaContent;
   #underWay: Promise<void> = Promise.resolve();
-  #next: { meta: Meta; done: Promise<void> } | null = null;
+  #next: Promise<void> | null = null;
 
-  constructor(write: (meta: Meta) => Promise<void>) {
+  /** `content` is what lies on the disk. */
+  constructor(content: MetaContent, write: (content: MetaContent) => Promise<void>) {
+    this.#content = content;
     this.#write = write;
   }
 
   /** Resolves when this, or something saved after it, is on disk. Once one has failed, all fail. */
-  save(meta: Meta): Promise<void> {
-    if (this.#next !== null) {
-      this.#next.meta = meta;
-      return this.#next.done;
-    }
-    const done: Promise<void> = this.#underWay.then(() => this.#start());
-    this.#next = { meta, done };
-    this.#underWay = done;
-    return done;
+  save(change: Partial<MetaContent>): Promise<void> {
+    this.#content = { ...this.#content, ...change };
+    this.#next ??= this.#underWay.then(() => this.#start());
+    this.#underWay = this.#next;
+    return this.#next;
   }
 
   /** Resolves when nothing is under way any more, whatever came of it. */
@@ -101,9 +133,8 @@ export class MetaSaver {
   }
 
   #start(): Promise<void> {
-    const { meta } = defined(this.#next, () => 'something to save');
     this.#next = null;
-    return this.#write(meta);
+    return this.#write(this.#content);
   }
 }
 

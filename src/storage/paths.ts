@@ -8,6 +8,12 @@ export const LOG_DIRECTORY = 'log';
 export const SNAPSHOT_DIRECTORY = 'snapshots';
 /** The end of the name of a file that is not finished: found at a start, it is removed. */
 export const UNFINISHED = '.new';
+/** A snapshot that comes from a neighbour, until it is whole. */
+export const INCOMING_PATH = `${SNAPSHOT_DIRECTORY}/incoming${UNFINISHED}`;
+/** Written to find out whether the disk takes anything. */
+export const PROBE_PATH = `probe${UNFINISHED}`;
+/** What the names of directories begin with that hold the damaged files of a store that was given up. */
+export const DAMAGED_PREFIX = 'damaged-';
 
 const LOG_NAME = /^(\d{12})\.log$/;
 const SNAPSHOT_NAME = /^(\d{16})\.snapshot$/;

@@ -5,7 +5,7 @@ import type { Entry } from '../protocol/entry.ts';
 import type { SnapshotHeader } from '../protocol/snapshot.ts';
 import { corrupt } from './corrupt.ts';
 import { LogScan, type ScannedLog } from './log-scan.ts';
-import { type Identity, type Meta, readMeta, writeMeta } from './meta.ts';
+import { type Identity, type Installing, type Meta, type MetaContent, readMeta, writeMeta } from './meta.ts';
 import {
   LOG_DIRECTORY,
   META_PATH,
@@ -15,9 +15,10 @@ import {
   snapshotSeqOf,
   UNFINISHED,
 } from './paths.ts';
+import { beginLog } from './segments.ts';
 import { readSnapshot, type SnapshotVisitor } from './snapshot.ts';
 
-const EMPTY_META: Meta = { configuration: null, topology: null, leaseMsMax: 0 };
+const EMPTY_META: MetaContent = { configuration: null, topology: null, leaseMsMax: 0, installing: null };
 
 /** Who the directory is, this start counted. */
 export interface Started {
@@ -28,7 +29,8 @@ export interface Started {
 }
 
 /**
- * Finds out who the directory is, or makes it somebody, and raises and syncs its boot count.
+ * Finds out who the directory is, or makes it somebody, raises and syncs its boot count, and ends the install of a snapshot
+ * that a crash interrupted.
  *
  * @throws CatenaError CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED.
  */
@@ -39,10 +41,30 @@ export async function identify(disk: Disk, newStoreId: () => StoreId): Promise<S
   await disk.makeDirectory(SNAPSHOT_DIRECTORY);
   const { storeId, boot } = found?.identity ?? { storeId: newStoreId(), boot: 0 };
   const identity = { storeId, boot: boot + 1 };
-  const meta = found?.meta ?? EMPTY_META;
+  const { installing: noted, ...meta } = found?.content ?? EMPTY_META;
+  const installing = await renamed(disk, noted);
   // Syncs the root as well, with the two directories in it.
-  await writeMeta(disk, identity, meta);
+  await writeMeta(disk, identity, { ...meta, installing });
+  if (installing !== null) {
+    await finishInstall({ disk, storeId }, installing);
+    await writeMeta(disk, identity, { ...meta, installing: null });
+  }
   return { identity, meta, fresh: found === null };
+}
+
+/** The install that was under way, if its snapshot is in its place; else nothing of the old state is gone yet. */
+async function renamed(disk: Disk, installing: Installing | null): Promise<Installing | null> {
+  if (installing === null) return null;
+  const names = await disk.list(SNAPSHOT_DIRECTORY);
+  return names.some((name) => snapshotSeqOf(name) === installing.seq) ? installing : null;
+}
+
+/** The log goes and begins anew; the snapshots before it go when the newest is read. */
+async function finishInstall(deps: { disk: Disk; storeId: StoreId }, installing: Installing): Promise<void> {
+  // The rename may not be on the disk yet, and what it is to replace goes now.
+  await deps.disk.syncDirectory(SNAPSHOT_DIRECTORY);
+  const { file } = await beginLog(deps, installing);
+  await file.close();
 }
 
 /**

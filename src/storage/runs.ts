@@ -45,6 +45,12 @@ export class Runs {
     if (this.#runs.length === 0) this.#first = Number.POSITIVE_INFINITY;
   }
 
+  /** Nothing is known any more but the epoch of the entry that the log goes on after. */
+  restart(epoch: Epoch, seq: Seq): void {
+    this.#runs = [];
+    this.add(epoch, seq);
+  }
+
   /** What lies before `from` is no longer held. */
   forget(from: Seq): void {
     this.#first = Math.max(this.#first, from);

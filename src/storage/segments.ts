@@ -1,7 +1,8 @@
 import { defined } from '../base/assert.ts';
-import type { Epoch, Seq, StoreId } from '../base/ids.ts';
+import { type Epoch, next, type Seq, type StoreId } from '../base/ids.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
-import { LOG_DIRECTORY, segmentPath } from './paths.ts';
+import type { Installing } from './meta.ts';
+import { LOG_DIRECTORY, segmentNumberOf, segmentPath } from './paths.ts';
 import { encodeSegmentHeader } from './wal-record.ts';
 
 /** A file of the log. */
@@ -37,6 +38,11 @@ export class Segments {
     return this.#list.at(-1) ?? null;
   }
 
+  /** Of the segment that will be made next. */
+  get nextNumber(): number {
+    return (this.active?.number ?? 0) + 1;
+  }
+
   get bytes(): number {
     return this.#list.reduce((bytes, segment) => bytes + segment.bytes, 0);
   }
@@ -55,14 +61,10 @@ export class Segments {
   /** Goes on in a new file, which lasts when this resolves. The one before must be synced. */
   async rotate(start: { firstRecord: number; firstSeq: Seq; epochBefore: Epoch }): Promise<void> {
     await this.close();
-    const number = (this.active?.number ?? 0) + 1;
-    const header = encodeSegmentHeader({ storeId: this.#storeId, number, ...start });
-    const file = await this.#disk.open(segmentPath(number), { create: true });
+    const deps = { disk: this.#disk, storeId: this.#storeId };
+    const { segment, file } = await createSegment(deps, { number: this.nextNumber, ...start });
     this.#file = file;
-    await file.write(0, [header]);
-    await file.sync();
-    await this.#disk.syncDirectory(LOG_DIRECTORY);
-    this.#list.push({ number, firstSeq: start.firstSeq, bytes: header.length });
+    this.#list.push(segment);
   }
 
   /**
@@ -76,6 +78,15 @@ export class Segments {
     this.#list.shift();
   }
 
+  /** All that is there goes; the log begins anew behind a snapshot, on the disk when this resolves. */
+  async restart(installing: Installing): Promise<void> {
+    await this.close();
+    this.#list.length = 0;
+    const { segment, file } = await beginLog({ disk: this.#disk, storeId: this.#storeId }, installing);
+    this.#list.push(segment);
+    this.#file = file;
+  }
+
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = null;
@@ -86,4 +97,39 @@ export class Segments {
     const active = defined(this.active, () => 'a segment to write to');
     return { active, file: defined(this.#file, () => 'an open segment') };
   }
+}
+
+/**
+ * Removes whatever there is of a log, and makes the first segment of one that goes on behind the snapshot being installed.
+ * Harmless when it is done again, from wherever a crash left it.
+ */
+export async function beginLog(
+  deps: { disk: Disk; storeId: StoreId },
+  { epoch, seq, segment, record }: Installing,
+): Promise<{ segment: Segment; file: DiskFile }> {
+  for (const name of await deps.disk.list(LOG_DIRECTORY)) {
+    const number = segmentNumberOf(name);
+    if (number !== null) await deps.disk.remove(segmentPath(number));
+  }
+  await deps.disk.syncDirectory(LOG_DIRECTORY);
+  const start = { number: segment, firstRecord: record, firstSeq: next(seq), epochBefore: epoch };
+  return createSegment(deps, start);
+}
+
+/** Lasts when it resolves. */
+async function createSegment(
+  { disk, storeId }: { disk: Disk; storeId: StoreId },
+  start: { number: number; firstRecord: number; firstSeq: Seq; epochBefore: Epoch },
+): Promise<{ segment: Segment; file: DiskFile }> {
+  const header = encodeSegmentHeader({ storeId, ...start });
+  const file = await disk.open(segmentPath(start.number), { create: true });
+  try {
+    await file.write(0, [header]);
+    await file.sync();
+    await disk.syncDirectory(LOG_DIRECTORY);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  return { segment: { number: start.number, firstSeq: start.firstSeq, bytes: header.length }, file };
 }

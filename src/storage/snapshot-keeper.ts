@@ -1,30 +1,40 @@
 import { assert } from '../base/assert.ts';
-import type { Seq, StoreId } from '../base/ids.ts';
+import { earlier, type Seq, type StoreId } from '../base/ids.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { SnapshotSource } from '../protocol/snapshot.ts';
-import { SNAPSHOT_DIRECTORY, snapshotPath } from './paths.ts';
+import { SNAPSHOT_DIRECTORY, snapshotPath, snapshotSeqOf } from './paths.ts';
 import { writeSnapshot } from './snapshot.ts';
+import type { SnapshotPins } from './snapshot-pins.ts';
 import type { Wal } from './wal.ts';
 import { writeAside } from './write-aside.ts';
 
 /** After one that failed none is due for so long, in ms: a full disk is not made better by trying at once. */
 const RETRY_MS = 30_000;
 
+interface KeeperDeps {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly wal: Wal;
+  readonly storeId: StoreId;
+  /** The log behind what is being read for neighbours is kept. */
+  readonly pins: SnapshotPins;
+}
+
 /** Says when a snapshot is due, makes it, and drops the log behind it. */
 export class SnapshotKeeper {
   readonly #options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number };
-  readonly #deps: { disk: Disk; clock: Clock; wal: Wal; storeId: StoreId };
+  readonly #deps: KeeperDeps;
   #last: { seq: Seq; bytes: number };
   /** Of the log when the last snapshot was taken, on the scale of the log's `writtenBytes`; may be negative. */
   #takenAtBytes: number;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
-  #underWay: Promise<void> | null = null;
+  #underWay: Promise<boolean> | null = null;
   #stopped = false;
 
   constructor(
     options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number },
-    deps: { disk: Disk; clock: Clock; wal: Wal; storeId: StoreId },
+    deps: KeeperDeps,
     found: { last: { seq: Seq; bytes: number }; bytesBehind: number },
   ) {
     this.#options = options;
@@ -39,18 +49,24 @@ export class SnapshotKeeper {
   }
 
   due(): boolean {
-    if (this.#underWay || this.#deps.clock.now().monotonicMs < this.#notBeforeMs) return false;
+    if (this.#underWay || this.#stopped || this.#deps.clock.now().monotonicMs < this.#notBeforeMs)
+      return false;
     if (this.#deps.wal.committed <= this.#last.seq) return false;
     const grown = this.#deps.wal.writtenBytes - this.#takenAtBytes;
     return grown >= Math.max(this.#options.snapshotBytesMin, this.#last.bytes);
   }
 
-  /** @throws CatenaError DISK_FULL, DISK_FAILED: the one before stays in force. */
-  async take(source: SnapshotSource): Promise<void> {
+  /**
+   * `false` when it was given up, or there is one of as much already.
+   *
+   * @throws CatenaError DISK_FULL, DISK_FAILED: the one before stays in force.
+   */
+  async take(source: SnapshotSource): Promise<boolean> {
+    if (this.#stopped) return false;
     assert(this.#underWay === null, () => 'a snapshot is under way already');
     this.#underWay = this.#take(source);
     try {
-      await this.#underWay;
+      return await this.#underWay;
     } catch (error) {
       this.#notBeforeMs = this.#deps.clock.now().monotonicMs + RETRY_MS;
       throw error;
@@ -59,16 +75,33 @@ export class SnapshotKeeper {
     }
   }
 
-  /** Gives up the one that is under way, if any, and resolves when it is off the disk. */
+  /** Gives up the one that is under way, if any, and resolves when it is off the disk. None is taken until `goOn`. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#underWay?.catch(() => undefined);
   }
 
-  async #take(source: SnapshotSource): Promise<void> {
+  /** A snapshot from elsewhere is in force: the older ones go. */
+  async installed(last: { seq: Seq; bytes: number }): Promise<void> {
     const { disk, wal } = this.#deps;
+    this.#last = last;
+    this.#takenAtBytes = wal.writtenBytes;
+    for (const name of await disk.list(SNAPSHOT_DIRECTORY)) {
+      const seq = snapshotSeqOf(name);
+      if (seq !== null && seq !== last.seq) await disk.remove(snapshotPath(seq));
+    }
+    await disk.syncDirectory(SNAPSHOT_DIRECTORY);
+  }
+
+  /** Takes back `stop`. */
+  goOn(): void {
+    this.#stopped = false;
+  }
+
+  async #take(source: SnapshotSource): Promise<boolean> {
+    const { disk, wal, pins } = this.#deps;
     const { seq } = source.header;
-    if (seq <= this.#last.seq) return;
+    if (seq <= this.#last.seq) return false;
     const takenAtBytes = wal.writtenBytes;
     const before = this.#last;
     let bytes: number | null = null;
@@ -77,14 +110,15 @@ export class SnapshotKeeper {
         bytes = await this.#write(file, source);
       });
     } catch (error) {
-      if (error === GIVEN_UP) return;
+      if (error === GIVEN_UP) return false;
       throw error;
     }
     this.#last = { seq, bytes: bytes ?? 0 };
     this.#takenAtBytes = takenAtBytes;
     if (before.seq > 0) await disk.remove(snapshotPath(before.seq));
     await disk.syncDirectory(SNAPSHOT_DIRECTORY);
-    await wal.dropBehind(seq, this.#options.retainBytesMin);
+    await wal.dropBehind(earlier(seq, pins.oldest ?? seq), this.#options.retainBytesMin);
+    return true;
   }
 
   async #write(file: DiskFile, source: SnapshotSource): Promise<number> {

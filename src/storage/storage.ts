@@ -6,12 +6,16 @@ import type { Disk, DiskLock } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { Entry, Run } from '../protocol/entry.ts';
+import type { PartialSnapshot } from '../protocol/messages.ts';
 import type { SnapshotHeader, SnapshotRow, SnapshotSource } from '../protocol/snapshot.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
-import { type Identity, type Meta, MetaSaver, writeMeta } from './meta.ts';
-import { LOCK_PATH } from './paths.ts';
+import { IncomingSnapshot } from './incoming.ts';
+import { type Identity, type Meta, type MetaContent, MetaSaver, writeMeta } from './meta.ts';
+import { INCOMING_PATH, LOCK_PATH, SNAPSHOT_DIRECTORY, snapshotPath } from './paths.ts';
 import { identify, recoverLog, recoverSnapshot } from './recovery.ts';
+import { finishSetAside } from './set-aside.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { SnapshotPins, type SnapshotReading } from './snapshot-pins.ts';
 import { Wal } from './wal.ts';
 
 const MIB = 1024 * 1024;
@@ -71,13 +75,24 @@ export interface Recovered extends Meta {
   readonly cutBytes: number;
 }
 
+/** What works on a directory that was recovered. */
+interface Opened {
+  readonly wal: Wal;
+  readonly saver: MetaSaver;
+  readonly snapshots: SnapshotKeeper;
+  readonly pins: SnapshotPins;
+  readonly incoming: IncomingSnapshot;
+}
+
 /** Everything a replica keeps on disk: who it is, what it was told, its log, its snapshots. docs/storage-format.md. */
 export class Storage {
   readonly #options: Required<StorageOptions>;
   readonly #deps: StorageDependencies;
   readonly #lock: DiskLock;
   #listener: StorageListener | null = null;
-  #opened: { wal: Wal; saver: MetaSaver; snapshots: SnapshotKeeper } | null = null;
+  #opened: Opened | null = null;
+  /** A snapshot from a neighbour is being put in place of the log. */
+  #installing = false;
   #failure: CatenaError | null = null;
   #closing: Promise<void> | null = null;
 
@@ -93,7 +108,7 @@ export class Storage {
   }
 
   /**
-   * Takes the directory for this process alone.
+   * Takes the directory for this process alone. A `setAside` that a crash interrupted is ended first.
    *
    * @throws CatenaError LOCKED, DISK_FULL, DISK_FAILED.
    */
@@ -105,6 +120,12 @@ export class Storage {
         'LOCKED',
         `the data directory ${deps.disk.root} is in use by another process: stop that one, or give this one a directory of its own`,
       );
+    }
+    try {
+      await finishSetAside(deps.disk);
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
     return new Storage(options, deps, lock);
   }
@@ -134,14 +155,23 @@ export class Storage {
     };
     const wal = new Wal(this.#options, { disk, clock, storeId, listener }, log);
     const last = { seq: snapshot?.header.seq ?? NO_SEQ, bytes: snapshot?.bytes ?? 0 };
+    const pins = new SnapshotPins({ disk, storeId });
     this.#opened = {
       wal,
-      saver: new MetaSaver((next) => this.#save(identity, next)),
+      pins,
+      saver: new MetaSaver({ ...meta, installing: null }, (content) => this.#save(identity, content)),
       snapshots: new SnapshotKeeper(
         this.#options,
-        { disk, clock, wal, storeId },
+        { disk, clock, wal, storeId, pins },
         { last, bytesBehind: log.bytesBehindSnapshot },
       ),
+      incoming: new IncomingSnapshot({
+        disk,
+        clock,
+        storeId,
+        install: (header, bytes) => this.#install(header, bytes),
+        failed: (error) => this.#fail(error),
+      }),
     };
     return { identity, fresh, ...meta, pending, committed, runs, cutBytes };
   }
@@ -158,7 +188,12 @@ export class Storage {
    * noted, to be written with the next entries or at the end.
    */
   append(entries: readonly Entry[], committed: Seq, generation: number): void {
-    if (this.#takes()) this.#ready().wal.append(entries, committed, generation);
+    if (!this.#takes()) return;
+    if (this.#installing) {
+      assert(entries.length === 0, () => 'entries were appended while a snapshot is put in place of the log');
+      return;
+    }
+    this.#ready().wal.append(entries, committed, generation);
   }
 
   /**
@@ -166,7 +201,9 @@ export class Storage {
    * follows with this generation, and from now on none goes beyond `after` until entries appended later are synced.
    */
   truncate(after: Seq, generation: number): void {
-    if (this.#takes()) this.#ready().wal.truncate(after, generation);
+    if (!this.#takes()) return;
+    assert(!this.#installing, () => 'the log was truncated while a snapshot is put in its place');
+    this.#ready().wal.truncate(after, generation);
   }
 
   /**
@@ -198,13 +235,31 @@ export class Storage {
 
   /**
    * Writes a snapshot aside, puts it in force, and drops the log behind it but for what neighbours may need. At most one at a
-   * time. When it rejects, the one before stays in force. Closing gives it up.
+   * time. When it rejects, the one before stays in force. Closing gives it up, and so does installing one from a neighbour.
    *
+   * @returns whether it is in force now.
    * @throws CatenaError DISK_FULL, DISK_FAILED.
    */
-  async snapshot(source: SnapshotSource): Promise<void> {
+  async snapshot(source: SnapshotSource): Promise<boolean> {
     if (this.#failure) throw this.#failure;
-    if (this.#takes()) await this.#ready().snapshots.take(source);
+    return this.#takes() && (await this.#ready().snapshots.take(source));
+  }
+
+  /**
+   * Opens the newest snapshot for a neighbour, or the very one that is `wanted` if that is still kept, to go on from there;
+   * `null` when there is none. Until the reading is closed, it can be read and the log behind it is kept, whatever newer
+   * ones are taken; but a snapshot from a neighbour that is installed takes the log away.
+   *
+   * @throws CatenaError CORRUPT, DISK_FAILED.
+   */
+  openSnapshot(wanted: PartialSnapshot | null): Promise<SnapshotReading | null> {
+    const { pins, snapshots } = this.#ready();
+    return pins.open(() => snapshots.last.seq, wanted);
+  }
+
+  /** Receives a snapshot from a neighbour. */
+  get incoming(): IncomingSnapshot {
+    return this.#ready().incoming;
   }
 
   stats(): {
@@ -228,6 +283,8 @@ export class Storage {
 
   async #close(): Promise<void> {
     try {
+      await this.#opened?.incoming.close();
+      await this.#opened?.pins.close();
       await this.#opened?.snapshots.stop();
       await this.#opened?.saver.idle();
       await this.#opened?.wal.close();
@@ -236,9 +293,35 @@ export class Storage {
     }
   }
 
-  async #save(identity: Identity, meta: Meta): Promise<void> {
+  /** The order is what makes every crash leave the old state or the new one whole. docs/storage-format.md. */
+  async #install(header: SnapshotHeader, bytes: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const { wal, saver, snapshots } = this.#ready();
+    assert(header.seq >= wal.committed, () => `I2: snapshot ${header.seq} behind committed ${wal.committed}`);
+    this.#installing = true;
     try {
-      await writeMeta(this.#deps.disk, identity, meta);
+      await snapshots.stop();
+      await wal.settled();
+      const { epoch, seq } = header;
+      const installing = { epoch, seq, ...wal.nextStart };
+      await saver.save({ installing });
+      await this.#deps.disk.rename(INCOMING_PATH, snapshotPath(seq));
+      await this.#deps.disk.syncDirectory(SNAPSHOT_DIRECTORY);
+      await wal.restart(installing);
+      await snapshots.installed({ seq, bytes });
+      // Before anything is appended: at a start, the log of an install under way is taken away.
+      await saver.save({ installing: null });
+      this.#installing = false;
+      snapshots.goOn();
+    } catch (error) {
+      if (error instanceof CatenaError) this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #save(identity: Identity, content: MetaContent): Promise<void> {
+    try {
+      await writeMeta(this.#deps.disk, identity, content);
     } catch (error) {
       if (error instanceof CatenaError) this.#fail(error);
       throw error;
@@ -255,7 +338,7 @@ export class Storage {
     return this.#failure === null && this.#closing === null;
   }
 
-  #ready(): { wal: Wal; saver: MetaSaver; snapshots: SnapshotKeeper } {
+  #ready(): Opened {
     assert(this.#opened !== null, () => 'used before it was recovered');
     return this.#opened;
   }

@@ -8,6 +8,7 @@ import type { Entry } from '../protocol/entry.ts';
 import { saltOf } from './file-header.ts';
 import type { LogIndex } from './log-index.ts';
 import { LogReader } from './log-reader.ts';
+import type { Installing } from './meta.ts';
 import type { Runs } from './runs.ts';
 import { type Segment, Segments } from './segments.ts';
 import { encodeRecord, RECORD_HEADER_BYTES, type RecordKind } from './wal-record.ts';
@@ -216,6 +217,51 @@ export class Wal {
       this.#runs.forget(this.#index.base);
       await this.#segments.removeOldest();
     }
+  }
+
+  /**
+   * Resolves when nothing is queued or being written.
+   *
+   * @throws CatenaError DISK_FULL, DISK_FAILED: the log has failed.
+   */
+  async settled(): Promise<void> {
+    do await this.#idle;
+    while (this.#busy);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Where a log that begins anew goes on: numbers never go back, so that nothing of the old one passes for the new. */
+  get nextStart(): { segment: number; record: number } {
+    return { segment: this.#segments.nextNumber, record: this.#nextRecord };
+  }
+
+  /**
+   * Drops the whole log; it goes on behind the snapshot that is being installed. Nothing may be queued.
+   *
+   * @throws CatenaError DISK_FULL, DISK_FAILED: the log has failed.
+   */
+  async restart(installing: Installing): Promise<void> {
+    await this.settled();
+    this.#cancelSync?.();
+    this.#cancelSync = null;
+    this.#syncDue = false;
+    this.#beginAt(installing.seq, installing.epoch);
+    this.#busy = true;
+    this.#idle = this.#guarded(async () => {
+      await this.#segments.restart(installing);
+      this.#busy = false;
+    });
+    await this.settled();
+  }
+
+  #beginAt(last: Seq, epoch: Epoch): void {
+    this.#index.restart(last);
+    this.#runs.restart(epoch, last);
+    this.#last = this.#written = this.#synced = last;
+    this.#committed = this.#committedRecorded = last;
+    this.#recorded = { last, epoch };
+    this.#syncedRecord = this.#nextRecord - 1;
+    this.#closedCleanly = true;
   }
 
   /** Finishes what is queued, writes down what is committed, and lets go of the files. */
