@@ -1,135 +1,261 @@
 import fc from 'fast-check';
 import type { Configuration } from '../../src/protocol/configuration.ts';
+import { FaithfulChain } from '../support/coordinator-chain.ts';
+import { CoordinatorChecks } from '../support/coordinator-checks.ts';
 import { CoordinatorStory, topologyFile } from '../support/coordinator-story.ts';
 
-const NAMES = ['n1', 'n2', 'n3', 'n4'];
+const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5'];
 
 type Move =
-  | { readonly kind: 'start' | 'stop' | 'beat' | 'ready'; readonly node: string }
-  | { readonly kind: 'tick'; readonly afterMs: number }
-  | { readonly kind: 'go' | 'saved' | 'restart' | 'restart-landed' | 'lose' };
+  | { readonly kind: 'start' | 'stop' | 'freeze' | 'thaw' | 'beat' | 'heal'; readonly node: string }
+  | {
+      readonly kind: 'ail';
+      readonly node: string;
+      readonly phase: 'sick' | 'broken' | 'stopping' | 'recovering';
+    }
+  | { readonly kind: 'cut'; readonly between: readonly string[] }
+  | {
+      readonly kind: 'edit';
+      readonly chain: readonly string[];
+      readonly replicas: number;
+      readonly any: boolean;
+    }
+  | { readonly kind: 'tick' | 'go'; readonly turns: number }
+  | { readonly kind: 'saved' | 'restart' | 'restart-landed' | 'mend' | 'wipe' };
 
-const onNode = fc.record({
-  kind: fc.constantFrom(
-    'start' as const,
-    'stop' as const,
-    'beat' as const,
-    'beat' as const,
-    'ready' as const,
-  ),
-  node: fc.constantFrom(...NAMES),
-});
-const onTime = fc.record({ kind: fc.constant('tick' as const), afterMs: fc.constantFrom(50, 50, 50, 600) });
-const onDisk = fc.record({
-  kind: fc.constantFrom('saved' as const, 'saved' as const, 'restart' as const, 'restart-landed' as const),
-});
-const onAll = fc.record({ kind: fc.constant('go' as const) });
-const move: fc.Arbitrary<Move> = fc.oneof(onNode, onTime, onDisk, onAll);
+const node = fc.constantFrom(...NAMES);
+const move: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('go' as const), turns: fc.constantFrom(1, 2, 12, 30) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('tick' as const), turns: fc.constantFrom(1, 12) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'start' as const,
+        'stop' as const,
+        'freeze' as const,
+        'thaw' as const,
+        'beat' as const,
+        'heal' as const,
+      ),
+      node,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('ail' as const),
+      node,
+      phase: fc.constantFrom('sick' as const, 'broken' as const, 'stopping' as const, 'recovering' as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('cut' as const),
+      between: fc.subarray(NAMES, { minLength: 2, maxLength: 2 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('edit' as const),
+      chain: fc.shuffledSubarray(NAMES, { minLength: 1 }),
+      replicas: fc.integer({ min: 1, max: 4 }),
+      any: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'saved' as const,
+        'saved' as const,
+        'restart' as const,
+        'restart-landed' as const,
+        'mend' as const,
+        'wipe' as const,
+      ),
+    }),
+  },
+);
 
-function make(story: CoordinatorStory, done: Move): void {
-  switch (done.kind) {
-    case 'start':
-      return story.start(done.node);
-    case 'stop':
-      return story.stop(done.node);
-    case 'beat':
-      return story.beat(done.node);
-    case 'ready':
-      story.node(done.node).says = { ready: true };
-      return;
-    case 'tick':
-      return story.tick(done.afterMs);
-    case 'go':
-      return story.go(1);
-    case 'saved':
-      return story.endSave();
-    case 'lose':
-      return story.loseRegister();
-    default:
-      return story.startCoordinator({ saveLanded: done.kind === 'restart-landed' });
+/** A cluster of which all that can go wrong does, and what it may never do. */
+class Ordeal {
+  readonly story = new CoordinatorStory(topologyFile({ chain: ['n1', 'n2', 'n3', 'n4'] }, 5));
+  readonly chain = new FaithfulChain(this.story);
+  readonly #checks = new CoordinatorChecks(this.story);
+
+  constructor() {
+    this.story.refusing = true;
+    this.story.start();
+    this.chain.go(4);
+    this.chain.writing = true;
+    this.story.holdSaves = true;
+  }
+
+  make(move: Move): void {
+    const { story } = this;
+    switch (move.kind) {
+      case 'go':
+        return this.#turns(move.turns, () => this.chain.go(1));
+      case 'tick':
+        return this.#turns(move.turns, () => story.tick());
+      case 'start':
+        return story.start(move.node);
+      case 'stop':
+        return story.stop(move.node);
+      case 'freeze':
+      case 'thaw':
+        story.node(move.node).frozen = move.kind === 'freeze';
+        return;
+      case 'beat':
+        return story.beat(move.node);
+      case 'ail':
+        // Broken and stopping are for life.
+        if (story.node(move.node).up && !isDoomed(story, move.node)) {
+          story.node(move.node).ails = { phase: move.phase, problem: 'a fault' };
+        }
+        return;
+      case 'heal':
+        if (isDoomed(story, move.node)) story.start(move.node);
+        story.node(move.node).ails = {};
+        return;
+      case 'cut':
+        return this.chain.separate(move.between[0] ?? '', move.between[1] ?? '');
+      case 'mend':
+        this.chain.cut.clear();
+        return;
+      case 'edit':
+        return this.#edit(move);
+      case 'saved':
+        return story.endSave();
+      case 'wipe':
+        return this.#wipe();
+      default:
+        return story.startCoordinator({ saveLanded: move.kind === 'restart-landed' });
+    }
+  }
+
+  look(): void {
+    this.#checks.look();
+  }
+
+  /** Saves end after a turn or two, so that some of what is heard comes while one is under way. */
+  #turns(count: number, turn: () => void): void {
+    for (let done = 0; done < count; done++) {
+      turn();
+      this.look();
+      if (done % 2 === 1) this.story.endSave();
+      this.look();
+    }
+  }
+
+  #edit({ chain, replicas, any }: Extract<Move, { kind: 'edit' }>): void {
+    const edit = {
+      chain,
+      replicas: Math.min(replicas, chain.length),
+      reads: any ? 'any' : 'tail',
+    };
+    this.story.edit(topologyFile(edit, 5).topology);
+  }
+
+  /** n2 loses its disk, and comes back with an empty one; but not when it alone has all data. */
+  #wipe(): void {
+    const { configuration, ready } = this.story.onDisk;
+    const others = configuration?.members.filter((it) => it.node !== 'n2' && ready.includes(it.node)) ?? [];
+    if (this.story.saving || others.length === 0) return;
+    this.story.stop('n2');
+    const node = this.story.node('n2');
+    Object.assign(node, {
+      store: `${node.store}'`,
+      boot: 0,
+      configuration: null,
+      topologyVersion: 0,
+      ails: {},
+    });
+    this.story.start('n2');
+  }
+
+  /** Every node runs, is heard and reaches every other, and the disk works. */
+  calm(): void {
+    const { story } = this;
+    story.endSave();
+    story.holdSaves = false;
+    this.chain.cut.clear();
+    for (const [name, node] of story.nodes) {
+      if (!node.up || isDoomed(story, name)) story.start(name);
+      node.frozen = false;
+      node.ails = {};
+      node.behind = 2;
+    }
+    this.chain.until(() => {
+      this.look();
+      return this.#isWhole();
+    }, 'the chain is whole, arranged and unsealed');
+  }
+
+  #isWhole(): boolean {
+    const { configuration, ready, topology, arranging } = this.story.core.register;
+    if (configuration === null || topology === null || arranging) return false;
+    const { members, joiner, sealed } = configuration;
+    const all = members.length === topology.topology.replicas && ready.length === members.length;
+    const named = members.every(({ node, boot }) => this.story.node(node).boot === boot);
+    const told = [...this.story.nodes.values()].every(
+      (node) => node.configuration?.epoch === configuration.epoch,
+    );
+    return all && named && told && joiner === null && !sealed && this.story.core.plan.length === 0;
   }
 }
 
-/** Every node comes up, is heard, and the disk works: whatever happened, the chain must be whole again. */
-function calm(story: CoordinatorStory): void {
-  story.endSave();
-  story.holdSaves = false;
-  for (const [name, node] of story.nodes) if (!node.up) story.start(name);
-  story.go(6);
+function isDoomed(story: CoordinatorStory, name: string): boolean {
+  const { phase } = story.node(name).ails;
+  return phase === 'broken' || phase === 'stopping';
 }
 
-function one(perEpoch: Map<number, string>, configuration: Configuration): void {
+test('whatever happens when: one configuration per epoch, told after it is saved, one change at a time, no drop without a ' +
+  'member that stays, fences where they are needed; and when the faults end the chain is whole again', () => {
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 80, size: 'max' }), (moves) => {
+      const ordeal = new Ordeal();
+      for (const one of moves) {
+        ordeal.make(one);
+        ordeal.look();
+      }
+      ordeal.calm();
+    }),
+    { numRuns: 200 },
+  );
+}, 120_000);
+
+test('a register that is lost at any moment never leads two nodes to hold different chains of one epoch, and all comes back', () => {
+  fc.assert(
+    fc.property(
+      fc.array(move, { maxLength: 40, size: 'max' }),
+      fc.array(move, { maxLength: 40, size: 'max' }),
+      (before, after) => {
+        const ordeal = new Ordeal();
+        const perEpoch = new Map<number, string>();
+        for (const one of [...before, null, ...after]) {
+          // With a disk lost as well nobody is known to hold all data: an operator has to say who does.
+          if (one === null) ordeal.story.loseRegister();
+          else if (one.kind !== 'edit' && one.kind !== 'wipe') ordeal.make(one);
+          for (const { configuration } of ordeal.story.nodes.values()) {
+            if (configuration !== null) onlyOne(perEpoch, configuration);
+          }
+        }
+        ordeal.calm();
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 120_000);
+
+function onlyOne(perEpoch: Map<number, string>, configuration: Configuration): void {
   const text = JSON.stringify(configuration);
   expect(perEpoch.get(configuration.epoch) ?? text).toBe(text);
   perEpoch.set(configuration.epoch, text);
 }
-
-function newStory(): CoordinatorStory {
-  const story = new CoordinatorStory(topologyFile({ chain: ['n1', 'n2', 'n3'] }, 4));
-  story.holdSaves = true;
-  story.start();
-  return story;
-}
-
-function expectWhole(story: CoordinatorStory): void {
-  const named = story.configuration?.members.map(({ node, boot }) => [node, boot]);
-  expect(named).toEqual(['n1', 'n2', 'n3'].map((name) => [name, story.node(name).boot]));
-  for (const node of story.nodes.values()) expect(node.configuration?.epoch).toBe(story.configuration?.epoch);
-}
-
-test('whatever dies when: one configuration per epoch is ever told, after it is on disk, and epochs only rise', () => {
-  fc.assert(
-    fc.property(fc.array(move, { maxLength: 150 }), (moves) => {
-      const story = newStory();
-      const perEpoch = new Map<number, string>();
-      let highest = 0;
-      for (const done of moves) {
-        const before = story.told.length;
-        make(story, done);
-        for (const { answer, onDisk } of story.told.slice(before)) {
-          expect(answer.epoch).toBe(onDisk.configuration?.epoch ?? 0);
-          expect(answer.epoch).toBeGreaterThanOrEqual(highest);
-          highest = answer.epoch;
-          if (answer.configuration === null) continue;
-          expect(answer.configuration).toEqual(onDisk.configuration);
-          one(perEpoch, answer.configuration);
-        }
-      }
-      calm(story);
-      expectWhole(story);
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test('the members of the first configuration are ready from the start, and stay so whatever restarts', () => {
-  fc.assert(
-    fc.property(fc.array(move, { maxLength: 100 }), (moves) => {
-      const story = newStory();
-      for (const done of moves) {
-        make(story, done);
-        const { configuration, ready } = story.core.register;
-        expect(ready).toEqual(configuration === null ? [] : ['n1', 'n2', 'n3']);
-      }
-    }),
-    { numRuns: 100 },
-  );
-});
-
-test('a register that is lost at any moment never leads two nodes to hold different chains of one epoch', () => {
-  fc.assert(
-    fc.property(fc.array(move, { maxLength: 100 }), fc.array(move, { maxLength: 100 }), (before, after) => {
-      const story = newStory();
-      const perEpoch = new Map<number, string>();
-      for (const done of [...before, { kind: 'lose' } as const, ...after]) {
-        make(story, done);
-        for (const { configuration } of story.nodes.values()) {
-          if (configuration !== null) one(perEpoch, configuration);
-        }
-      }
-      calm(story);
-      expectWhole(story);
-    }),
-    { numRuns: 300 },
-  );
-});

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { CatenaError } from '../../src/base/errors.ts';
 import { decodeRegister, EMPTY_REGISTER, encodeRegister } from '../../src/coordinator/register.ts';
@@ -55,8 +56,18 @@ test('what is said of a damaged one names the file and what to do', () => {
 });
 
 test('one of a later format is refused as such', () => {
-  const text = Buffer.from(encodeRegister(EMPTY_REGISTER)).toString().replace('"version":1', '"version":2');
+  const text = Buffer.from(encodeRegister(EMPTY_REGISTER)).toString().replace('"version":2', '"version":3');
   const error = errorOf(Buffer.from(text));
   expect(error.code).toBe('UNSUPPORTED_FORMAT');
-  expect(error.message).toContain('format version 2');
+  expect(error.message).toContain('format version 3');
+});
+
+test('one of format version 1, which knew neither departing nodes nor arrangements, is still read', () => {
+  const register = sample();
+  const { arranging: _, topology, ...rest } = register;
+  const old = { ...rest, topology: { version: topology?.version, topology: topology?.topology } };
+  const body = Buffer.from(JSON.stringify(old));
+  const header = { format: 'catena-register', version: 1, bytes: body.byteLength, crc32: crc32(body) };
+  const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]);
+  expect(decodeRegister(bytes, 'f')).toEqual(register);
 });

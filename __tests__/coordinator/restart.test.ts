@@ -1,5 +1,5 @@
 import { seq } from '../../src/base/ids.ts';
-import { CoordinatorStory, chainOf, topologyFile } from '../support/coordinator-story.ts';
+import { CoordinatorStory, chainOf, lastOf, topologyFile } from '../support/coordinator-story.ts';
 
 function serving(file = topologyFile()): CoordinatorStory {
   const story = new CoordinatorStory(file);
@@ -88,14 +88,29 @@ describe('restart in place', () => {
       { boot: -1 },
       'n2 came back with an old copy of its data directory',
     ],
-  ])('a member that %s is not named, and it says so', (_how, change, words) => {
+  ])('a member that %s is not named: it leaves, and the history says why', (_how, change, words) => {
     const story = serving();
     story.stop('n2');
     Object.assign(story.node('n2'), change);
     story.start('n2');
+    story.go(1);
+    expect(chainOf(story.configuration)).toEqual(['n1:1', 'n3:1']);
+    expect(lastOf(story)).toEqual({ reason: expect.stringContaining(words), change: 'removed n2' });
+  });
+
+  test('what can not be named stays a member while nobody else could serve, and it says so', () => {
+    const story = serving();
+    for (const name of ['n1', 'n2', 'n3']) story.stop(name);
+    story.node('n2').store = 'another';
+    story.start('n2');
     story.go();
     expect(story.configuration?.epoch).toBe(1);
-    expect(story.core.waits).toEqual([expect.stringContaining(words)]);
+    expect(story.core.waits).toEqual([
+      'n1 is not heard',
+      expect.stringContaining('n2 came back with another data directory'),
+      'n3 is not heard',
+      expect.stringContaining('no member is removed: none of the others is ready, heard and running'),
+    ]);
   });
 });
 
@@ -147,18 +162,32 @@ describe('a power cut of everything', () => {
 describe('with durability "memory"', () => {
   const memory = () => serving(topologyFile({ durability: 'memory' }));
 
-  test('a member that restarted is not named while another lives on, and it says why', () => {
+  test('a member that restarted leaves while another lives on, without a fence', () => {
     const story = memory();
-    story.start('n2');
-    story.go();
-    expect(story.configuration?.epoch).toBe(1);
-    expect(story.core.waits).toEqual([
-      'n2 restarted, and may lack writes that n1 and n3 may still hold, since durability is "memory": not named in place ' +
-        'unless all members have restarted',
-    ]);
+    story.start('n3');
+    story.go(1);
+    expect(story.configuration).toMatchObject({ epoch: 2, fence: 0 });
+    expect(chainOf(story.configuration)).toEqual(['n1:1', 'n2:1']);
+    expect(lastOf(story)).toEqual({
+      reason: 'n3 restarted, and may lack writes that n1 and n2 may still hold, since durability is "memory"',
+      change: 'removed n3',
+    });
   });
 
-  test('nor while another is silent, which may live on', () => {
+  test('it is not named in place', () => {
+    const story = memory();
+    story.stop('n1');
+    story.stop('n3');
+    story.start('n2');
+    story.go(1);
+    expect(story.configuration?.epoch).toBe(1);
+    expect(story.core.waits).toContain(
+      'n2 restarted, and may lack writes that n1 and n3 may still hold, since durability is "memory": not named in place ' +
+        'unless all members have restarted',
+    );
+  });
+
+  test('nor while only one is silent, which may live on', () => {
     const story = memory();
     for (const name of ['n1', 'n2', 'n3']) story.stop(name);
     story.start('n1', 'n2');

@@ -1,6 +1,12 @@
 import { epoch, type NodeId, nodeId, seq, storeId } from '../../src/base/ids.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
-import type { CoordinatorEffect, CoordinatorEvent, LinkId } from '../../src/coordinator/events.ts';
+import type {
+  CoordinatorEffect,
+  CoordinatorEvent,
+  EditReply,
+  ForceReply,
+  LinkId,
+} from '../../src/coordinator/events.ts';
 import {
   decodeRegister,
   EMPTY_REGISTER,
@@ -44,8 +50,16 @@ export class StoryNode {
   link: LinkId = 0;
   configuration: Configuration | null = null;
   topologyVersion = 0;
+  /** Its process stands still: it is neither heard nor gone. */
+  frozen = false;
+  /** The epoch in which it was asked to stop serving reads, and did; 0 for none. */
+  stoppedIn = 0;
+  /** How many turns it still needs as the joiner until it has caught up. */
+  behind = 2;
   /** Beside what is kept: put into every report. */
   says: Partial<NodeReport> = {};
+  /** What is wrong with it: stronger than what it says else. */
+  ails: Partial<NodeReport> = {};
 
   constructor(name: string) {
     this.name = nodeId(name);
@@ -63,10 +77,14 @@ export class StoryNode {
       durable: seq(0),
       committed: seq(0),
       ready: false,
+      stopped: this.stoppedIn > 0 && this.stoppedIn === this.configuration?.epoch,
+      stalledMs: 0,
+      transfer: null,
       unreachable: [],
       topologyVersion: this.topologyVersion,
       wallMs: 1_000_000,
       ...this.says,
+      ...this.ails,
     };
   }
 }
@@ -81,23 +99,37 @@ export interface Told {
 
 /** A coordinator, its disk and its nodes, moved on by hand. Saves end at once unless `holdSaves`. */
 export class CoordinatorStory {
-  readonly nodes: ReadonlyMap<string, StoryNode>;
+  readonly nodes = new Map<string, StoryNode>();
   readonly told: Told[] = [];
   readonly said: string[] = [];
   readonly hungUp: LinkId[] = [];
+  readonly edited: { readonly ticket: number; readonly reply: EditReply }[] = [];
+  readonly forced: { readonly ticket: number; readonly reply: ForceReply }[] = [];
+  /** Who has said that it is ready, in which epoch. */
+  readonly saidReady = new Set<string>();
   holdSaves = false;
+  /** Whether its knocks at closed ports are refused, as a machine that is up would. */
+  refusing = false;
   file: { topology: Topology; digest: string };
   monotonicMs = 0;
   #core: Coordinator;
   #disk: Register = EMPTY_REGISTER;
   #saving: { save: number; register: Register } | null = null;
   #links = 0;
+  #tickets = 0;
 
   constructor(file = topologyFile()) {
     this.file = file;
-    this.nodes = new Map(Object.keys(file.topology.nodes).map((name) => [name, new StoryNode(name)]));
+    this.addNodes(file);
     this.#core = new Coordinator(EMPTY_REGISTER);
     this.startCoordinator();
+  }
+
+  /** The nodes that a topology has and the story hasn't; they are not started. */
+  addNodes({ topology }: { topology: Topology }): void {
+    for (const name of Object.keys(topology.nodes)) {
+      if (!this.nodes.has(name)) this.nodes.set(name, new StoryNode(name));
+    }
   }
 
   get core(): Coordinator {
@@ -137,8 +169,10 @@ export class CoordinatorStory {
     this.startCoordinator();
   }
 
+  /** The topology file changes. */
   offer(file: { topology: Topology; digest: string }): void {
     this.file = file;
+    this.addNodes(file);
     this.step({ kind: 'topology', topology: file.topology, digest: file.digest });
   }
 
@@ -148,6 +182,7 @@ export class CoordinatorStory {
       const node = this.node(name);
       this.stop(name);
       node.up = true;
+      node.frozen = false;
       node.boot += 1;
     }
   }
@@ -161,9 +196,11 @@ export class CoordinatorStory {
 
   beat(name: string): void {
     const node = this.node(name);
-    if (!node.up) return;
+    if (!node.up || node.frozen) return;
     if (node.link === 0) node.link = this.newLink();
-    this.step({ kind: 'heartbeat', link: node.link, report: node.report() });
+    const report = node.report();
+    if (report.ready) this.saidReady.add(`${name} in ${report.configuration?.epoch}`);
+    this.step({ kind: 'heartbeat', link: node.link, report });
   }
 
   newLink(): LinkId {
@@ -171,17 +208,51 @@ export class CoordinatorStory {
     return this.#links;
   }
 
-  /** Every node that is up is heard, and the coordinator decides; `turns` times over. */
+  /** Every node that is up is heard, closed ports are knocked at, and the coordinator decides; `turns` times over. */
   go(turns = 3): void {
     for (let turn = 0; turn < turns; turn++) {
       for (const name of this.nodes.keys()) this.beat(name);
+      if (this.refusing) this.knock();
       this.tick();
     }
   }
 
+  /** At the ports of all that the coordinator wants to know about. */
+  knock(): void {
+    for (const node of this.#core.unlinked) {
+      const there = this.nodes.get(node)?.up === true;
+      this.step({ kind: 'knocked', node, refused: !there });
+    }
+  }
+
+  /** Time passes, with a tick every 50 ms, and nobody is heard. */
   tick(afterMs = 50): void {
-    this.monotonicMs += afterMs;
-    this.step({ kind: 'tick' });
+    for (let leftMs = afterMs; leftMs > 0; leftMs -= 50) {
+      this.monotonicMs += Math.min(50, leftMs);
+      this.step({ kind: 'tick' });
+    }
+  }
+
+  /** `PUT /topology`. @returns its ticket. */
+  edit(
+    topology: Topology,
+    { ifVersion = null, dryRun = false }: { ifVersion?: number | null; dryRun?: boolean } = {},
+  ): number {
+    this.addNodes({ topology });
+    this.#tickets += 1;
+    this.step({ kind: 'edit', ticket: this.#tickets, topology, ifVersion, dryRun });
+    return this.#tickets;
+  }
+
+  /** An operator forces a node to be the chain. @returns its ticket. */
+  force(survivor: string): number {
+    this.#tickets += 1;
+    this.step({ kind: 'force', ticket: this.#tickets, survivor: nodeId(survivor) });
+    return this.#tickets;
+  }
+
+  replyTo(ticket: number): EditReply | ForceReply | undefined {
+    return [...this.edited, ...this.forced].find((one) => one.ticket === ticket)?.reply;
   }
 
   /** The save under way reaches the disk. */
@@ -210,6 +281,12 @@ export class CoordinatorStory {
       case 'hang-up':
         this.hungUp.push(effect.link);
         return;
+      case 'edited':
+        this.edited.push({ ticket: effect.ticket, reply: effect.reply });
+        return;
+      case 'forced':
+        this.forced.push({ ticket: effect.ticket, reply: effect.reply });
+        return;
       case 'say':
         this.said.push(effect.message);
     }
@@ -219,16 +296,29 @@ export class CoordinatorStory {
   #tell(link: LinkId, answer: HeartbeatAnswer): void {
     const node = [...this.nodes.values()].find((one) => one.link === link && one.up);
     this.told.push({ node: node?.name ?? null, link, answer, onDisk: this.onDisk });
-    if (node === undefined) return;
+    if (node === undefined || node.frozen) return;
     const { configuration, topology } = answer;
     if (configuration !== null && configuration.epoch > (node.configuration?.epoch ?? epoch(0))) {
       node.configuration = configuration;
     }
     if (topology !== null && topology.version > node.topologyVersion) node.topologyVersion = topology.version;
+    if (answer.stop) node.stoppedIn = answer.epoch;
   }
 }
 
 /** `n1:2` for the second boot of n1, and so on: a chain at a glance. */
 export function chainOf(configuration: Configuration | null): string[] {
   return (configuration?.members ?? []).map(({ node, boot }) => `${node}:${boot}`);
+}
+
+/** The chain's last change, as its history tells it. */
+export function lastOf(story: CoordinatorStory): { reason: string; change: string } | undefined {
+  const item = story.core.register.history.at(-1);
+  return item && { reason: item.reason, change: item.change };
+}
+
+/** The last change that removed a member. */
+export function lastRemovalOf(story: CoordinatorStory): { reason: string; change: string } | undefined {
+  const item = story.core.register.history.findLast(({ change }) => change.startsWith('removed'));
+  return item && { reason: item.reason, change: item.change };
 }

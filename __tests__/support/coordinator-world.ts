@@ -44,6 +44,11 @@ export class ManualClock implements Clock {
     setImmediate(call);
   }
 
+  /** Time goes by while the process does not get its turn: what fell due meanwhile comes with the next `advance`. */
+  jump(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+
   /** Moves on, firing what falls due in its order, and lets the disk come to its end. */
   async advance(byMs: number): Promise<void> {
     const endMs = this.#nowMs + byMs;
@@ -52,7 +57,7 @@ export class ManualClock implements Clock {
         .filter(({ dueMs }) => dueMs <= endMs)
         .sort((a, b) => a.dueMs - b.dueMs);
       if (first === undefined) break;
-      this.#nowMs = first.dueMs;
+      this.#nowMs = Math.max(this.#nowMs, first.dueMs);
       this.#timers.delete(first);
       first.call();
       await settle();
@@ -221,6 +226,16 @@ export class PeerEnd {
 export class MemoryTransport implements Transport {
   listening = false;
   portInUse = false;
+  /** Whether a knock waits in `knocks`, oldest first, until the test answers it. */
+  holdKnocks = false;
+  readonly knocks: {
+    readonly address: string;
+    readonly answer: (found: 'open' | 'refused' | 'unknown') => void;
+  }[] = [];
+  /** Addresses that were knocked at, in order. */
+  readonly knockedAt: string[] = [];
+  /** What a knock finds; `open` where nothing is said. */
+  readonly doors = new Map<string, 'open' | 'refused' | 'unknown'>();
   #accepted: ((connection: Connection) => void) | null = null;
 
   async accept(_at: unknown, accepted: (connection: Connection) => void): Promise<Listening> {
@@ -232,6 +247,12 @@ export class MemoryTransport implements Transport {
         this.listening = false;
       },
     };
+  }
+
+  async knock(address: string): Promise<'open' | 'refused' | 'unknown'> {
+    this.knockedAt.push(address);
+    if (this.holdKnocks) return await new Promise((answer) => this.knocks.push({ address, answer }));
+    return this.doors.get(address) ?? 'open';
   }
 
   async dial(): Promise<Connection> {

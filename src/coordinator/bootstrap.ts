@@ -1,13 +1,13 @@
 import type { NodeId } from '../base/ids.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
-import { firstChain, namesOf, takenUp } from './membership.ts';
-import type { Ruling, View } from './rule.ts';
+import { firstChain, fits, namesOf, takenUp } from './membership.ts';
+import { NOTHING, type Ruling, type View, waitFor } from './rule.ts';
 import { listed, verb } from './words.ts';
 
 /** Rule 1: the first configuration of a cluster, or the next one of a lost register. PROTOCOL.md §6. */
 export function bootstrap(view: View): Ruling {
-  if (view.configuration !== null) return { change: null, waits: [] };
+  if (view.configuration !== null) return NOTHING;
   const holders = [...view.heard].filter(([, report]) => holdsData(report));
   return holders.length === 0 ? firstStart(view) : lostRegister(view, holders);
 }
@@ -21,7 +21,8 @@ function holdsData(report: NodeReport): boolean {
 function firstStart({ wanted, heard }: View): Ruling {
   const { chain, replicas } = wanted.topology;
   const missing = chain.flatMap((node) => reasonToWait(node, heard.get(node)));
-  if (missing.length > 0) return wait(`the first start needs all nodes of the chain: ${missing.join(', ')}`);
+  if (missing.length > 0)
+    return waitFor(`the first start needs all nodes of the chain: ${missing.join(', ')}`);
   const reports = chain.flatMap((node) => heard.get(node) ?? []);
   const first = firstChain(reports.slice(0, replicas).map(({ incarnation }) => incarnation));
   const names = namesOf(first);
@@ -48,14 +49,17 @@ function lostRegister(view: View, holders: readonly (readonly [NodeId, NodeRepor
   const nodes = Object.keys(view.wanted.topology.nodes) as NodeId[];
   const missing = nodes.flatMap((node) => reasonToWait(node, view.heard.get(node)));
   if (missing.length > 0) {
-    return wait(`${lost}; taking the chain up again needs all nodes of the topology: ${missing.join(', ')}`);
+    return waitFor(
+      `${lost}; taking the chain up again needs all nodes of the topology: ${missing.join(', ')}`,
+    );
   }
   const highest = highestOf(view);
-  if (highest === null) return wait(`${lost}; and no node holds a configuration to take the chain up from`);
+  if (highest === null)
+    return waitFor(`${lost}; and no node holds a configuration to take the chain up from`);
   const unknown = namesOf(highest).filter((node) => !nodes.includes(node));
   if (unknown.length > 0) {
     const them = listed(unknown);
-    return wait(
+    return waitFor(
       `${lost}; configuration ${highest.epoch} has ${them}: put ${them} back into the topology file`,
     );
   }
@@ -70,6 +74,8 @@ function takeUp({ heard, wanted }: View, highest: Configuration): Ruling {
       chain,
       // Who was ready is lost too; each says so again once it is in this epoch.
       ready: [],
+      // An edit may have been half carried out.
+      arranging: !fits(chain, wanted.topology),
       topologyVersion: Math.max(wanted.version, ...versions.map((version) => version + 1)),
       reason: `the register was lost: configuration ${highest.epoch} is the highest that the nodes hold`,
       change: `chain is ${namesOf(chain).join(', ')}, as it was; the epoch leaps to ${chain.epoch}`,
@@ -95,8 +101,4 @@ function reasonToWait(node: NodeId, report: NodeReport | undefined): string[] {
     return [`${node} is broken (${report.problem ?? 'it does not say why'})`];
   }
   return told ? [] : [`${node} holds entries but no configuration`];
-}
-
-function wait(reason: string): Ruling {
-  return { change: null, waits: [reason] };
 }

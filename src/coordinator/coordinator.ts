@@ -1,32 +1,47 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { NO_EPOCH, type NodeId } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
-import { sameIncarnation } from '../protocol/configuration.ts';
-import type { HeartbeatAnswer, NodeReport } from '../protocol/messages.ts';
+import type { NodeReport } from '../protocol/messages.ts';
 import type { Topology, VersionedTopology } from '../protocol/topology.ts';
+import { Attention } from './attention.ts';
+import { answerTo, newsOf, say, withChange } from './choice.ts';
 import type { CoordinatorEffect, CoordinatorEvent, LinkId } from './events.ts';
-import { FailureDetector, type Heard } from './failure-detector.ts';
-import { configurationOf, medianMs, namesOf } from './membership.ts';
-import { HISTORY_MAX, type HistoryRecord, type Register } from './register.ts';
+import type { Heard } from './failure-detector.ts';
+import { forced } from './force.ts';
+import { medianMs } from './membership.ts';
+import { Outlook } from './outlook.ts';
+import { readyMembers } from './readiness.ts';
+import type { Register } from './register.ts';
+import { type OperatorRequest, Requests } from './requests.ts';
 import type { Change, View } from './rule.ts';
 import { decide } from './rules.ts';
-import { refusalOf } from './topology-edit.ts';
+import { plannedSteps } from './topology-edit.ts';
+import { type Turn, takeTopology } from './turn.ts';
 
 /**
  * The coordinator as a pure machine: events in, effects out. It decides on ticks alone, one change at a time, and while
  * a register is on its way to the disk it decides nothing. Nothing of a register is told before it is saved.
  */
 export class Coordinator {
-  readonly #detector = new FailureDetector();
+  readonly #attention = new Attention();
+  readonly #outlook = new Outlook();
+  readonly #requests = new Requests();
   /** On disk: the only one that is told to anyone. */
   #saved: Register;
-  /** On its way to the disk. */
-  #saving: { readonly save: number; readonly register: Register } | null = null;
+  /** On its way to the disk, and what is to be done once it is there. */
+  #saving: {
+    readonly save: number;
+    readonly register: Register;
+    readonly after: readonly CoordinatorEffect[];
+  } | null = null;
   #saves = 0;
+  /** By the monotonic clock, for people. */
+  readonly #heardAt = new Map<NodeId, number>();
   /** The latest sound file that was offered, and whether it still has to be looked at. */
   #file: { readonly topology: Topology; readonly digest: string; readonly pending: boolean } | null = null;
   #problem: string | null = null;
   #waits: readonly string[] = [];
+  #plan: readonly string[] = [];
 
   /** @param register - what lies on the disk, synced. */
   constructor(register: Register) {
@@ -38,7 +53,7 @@ export class Coordinator {
     return this.#saved;
   }
 
-  /** Why the topology file was refused, in words, until it is a good one. */
+  /** Why the last edit of the topology was refused, in words, until a good one. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -48,24 +63,41 @@ export class Coordinator {
     return this.#waits;
   }
 
-  /** The topology in force; version 0 is a file that is not taken yet. `null` until a file was offered. */
-  get topology(): VersionedTopology | null {
-    return (
-      this.#saved.topology ?? (this.#file === null ? null : { version: 0, topology: this.#file.topology })
-    );
+  /** The steps that the chain is still to take, in words. */
+  get plan(): readonly string[] {
+    return this.#plan;
   }
 
-  /** What was heard of a node last, and whether that is recent enough to count. */
+  /** The members and the joiner that have no connection: whether anybody listens at their ports is worth a knock. */
+  get unlinked(): readonly NodeId[] {
+    return this.#outlook.unlinked(this.#saved.configuration);
+  }
+
+  /** The topology in force; version 0 is a file that is not taken yet. `null` until a file was offered. */
+  get topology(): VersionedTopology | null {
+    if (this.#saved.topology !== null) return this.#saved.topology;
+    return this.#file === null ? null : { version: 0, topology: this.#file.topology, departing: {} };
+  }
+
+  /** What was heard of a node last, by the monotonic clock, and whether that is recent enough to count. */
   heard(node: NodeId, now: Now): { readonly last: Heard | undefined; readonly counts: boolean } {
-    return { last: this.#detector.last(node), counts: this.#report(node, now) !== undefined };
+    const heard = this.#outlook.last(node);
+    if (heard === undefined) return { last: undefined, counts: false };
+    const atMs = this.#heardAt.get(node) ?? 0;
+    const withinMs = this.topology?.topology.timing.suspectAfterMs ?? 0;
+    return { last: { ...heard, atMs }, counts: heard.link !== null && now.monotonicMs - atMs < withinMs };
   }
 
   step(event: CoordinatorEvent, now: Now): CoordinatorEffect[] {
+    const nowMs = this.#attention.advance(now.monotonicMs, this.#gapMsMax());
     switch (event.kind) {
       case 'heartbeat':
-        return this.#onHeartbeat(event.link, event.report, now);
+        return this.#onHeartbeat(event.link, event.report, { ...now, nowMs });
       case 'closed':
         return this.#onClosed(event.link);
+      case 'knocked':
+        this.#outlook.knocked(event.node, event.refused, nowMs);
+        return [];
       case 'saved':
         return this.#onSaved(event.save);
       case 'topology':
@@ -74,18 +106,34 @@ export class Coordinator {
       case 'bad-topology':
         if (this.#file !== null) this.#file = { ...this.#file, pending: false };
         return this.#refuse(event.problem);
+      case 'edit':
+        return event.dryRun ? this.#tryOut(event, nowMs) : this.#requests.put(event);
+      case 'force':
+        return this.#requests.put(event);
       case 'tick':
-        return this.#onTick(now);
+        return this.#onTick(now, nowMs);
       default:
         return unreachable(event);
     }
   }
 
-  #onHeartbeat(link: LinkId, report: NodeReport, now: Now): CoordinatorEffect[] {
-    const hearing = this.#detector.hears(link, report, now.monotonicMs);
+  /** Without any heartbeat for longer than this nobody could be heard: that is no single node's silence. */
+  #gapMsMax(): number {
+    const timing = this.topology?.topology.timing;
+    return timing === undefined ? 0 : Math.max(2 * timing.heartbeatMs, timing.suspectAfterMs / 4);
+  }
+
+  #onHeartbeat(
+    link: LinkId,
+    report: NodeReport,
+    { nowMs, monotonicMs }: { nowMs: number; monotonicMs: number },
+  ): CoordinatorEffect[] {
+    const hearing = this.#outlook.hears(link, report, nowMs);
     if (hearing.kind === 'ignored') return [{ kind: 'hang-up', link, reason: hearing.reason }];
     const effects: CoordinatorEffect[] = [];
     const { node, storeId, boot } = report.incarnation;
+    this.#attention.heard();
+    this.#heardAt.set(node, monotonicMs);
     if (hearing.replaced !== null) {
       effects.push({ kind: 'hang-up', link: hearing.replaced, reason: `${node} has a newer connection` });
     }
@@ -94,32 +142,34 @@ export class Coordinator {
       if (this.#knows(node)) effects.push(say('info', `${node} is heard`, fields));
       else effects.push(say('warn', `${node} is heard, but is no node of the topology`, fields));
     }
-    effects.push({ kind: 'tell', link, answer: answerTo(report, this.#saved) });
+    effects.push({ kind: 'tell', link, answer: answerTo(report, this.#saved, this.#stopping()) });
     return effects;
   }
 
   #onClosed(link: LinkId): CoordinatorEffect[] {
-    const node = this.#detector.closed(link);
+    const node = this.#outlook.closed(link);
     if (node === null) return [];
-    if (!this.#knows(node)) this.#detector.forget(node);
+    if (!this.#knows(node)) {
+      this.#outlook.forget(node);
+      this.#heardAt.delete(node);
+    }
     return [say('info', `the connection of ${node} is closed`, { heard: node })];
   }
 
   #onSaved(save: number): CoordinatorEffect[] {
     const saving = this.#saving;
     assert(saving?.save === save, () => `save ${save} ended while ${saving?.save} is under way`);
-    const before = this.#saved;
     this.#saved = saving.register;
     this.#saving = null;
-    return [...chosen(before, this.#saved), ...this.#tellAll()];
+    return [...this.#tellAll(), ...saving.after];
   }
 
   /** At once rather than at their next heartbeat. */
   #tellAll(): CoordinatorEffect[] {
     const effects: CoordinatorEffect[] = [];
-    for (const { link, report } of this.#detector.linked()) {
-      const answer = answerTo(report, this.#saved);
-      if (answer.configuration !== null || answer.topology !== null)
+    for (const { link, report } of this.#outlook.linked()) {
+      const answer = answerTo(report, this.#saved, this.#stopping());
+      if (answer.configuration !== null || answer.topology !== null || answer.stop)
         effects.push({ kind: 'tell', link, answer });
     }
     return effects;
@@ -128,140 +178,140 @@ export class Coordinator {
   #refuse(problem: string): CoordinatorEffect[] {
     if (this.#problem === problem) return [];
     this.#problem = problem;
-    return [say('warn', `the topology file is refused: ${problem}`, {})];
+    return [say('warn', `the topology is not taken: ${problem}`, {})];
   }
 
-  #onTick(now: Now): CoordinatorEffect[] {
+  /** What an edit would come to; it changes nothing. */
+  #tryOut(edit: Extract<OperatorRequest, { kind: 'edit' }>, nowMs: number): CoordinatorEffect[] {
+    const register = this.#saving?.register ?? this.#saved;
+    const taking = takeTopology(register, edit, this.#look(nowMs));
+    return [{ kind: 'edited', ticket: edit.ticket, reply: taking.reply }];
+  }
+
+  #onTick(now: Now, nowMs: number): CoordinatorEffect[] {
     if (this.#saving !== null) return [];
-    const effects: CoordinatorEffect[] = [];
-    const register = this.#decided(this.#withReady(this.#withFile(effects), now), now, effects);
-    if (register === this.#saved) return effects;
+    this.#outlook.observe(this.#saved, nowMs);
+    const turn: Turn = { register: this.#saved, effects: [], after: [], plan: [] };
+    this.#takeFile(turn, nowMs);
+    // One at a time, so that what a request is answered is what its own save has brought about.
+    if (turn.register === this.#saved) this.#takeRequest(turn, now, nowMs);
+    if (turn.register.configuration === this.#saved.configuration) this.#decide(turn, now, nowMs);
+    return this.#save(turn);
+  }
+
+  #save({ register, effects, after, plan }: Turn): CoordinatorEffect[] {
+    if (register === this.#saved) return [...effects, ...after];
     this.#saves += 1;
-    this.#saving = { save: this.#saves, register };
-    effects.push({ kind: 'save', ...this.#saving });
-    return effects;
+    const news = newsOf(this.#saved, register, plan);
+    this.#saving = { save: this.#saves, register, after: [...news, ...after] };
+    return [...effects, { kind: 'save', save: this.#saves, register }];
   }
 
   /** A file that differs from what was taken last is either taken or refused aloud. */
-  #withFile(effects: CoordinatorEffect[]): Register {
-    const register = this.#saved;
-    if (this.#file === null || !this.#file.pending) return register;
+  #takeFile(turn: Turn, nowMs: number): void {
+    if (this.#file === null || !this.#file.pending) return;
     this.#file = { ...this.#file, pending: false };
     const { topology, digest } = this.#file;
-    const taken = register.topology;
-    const news = digest !== register.fileDigest;
-    const settled = news && taken !== null && register.configuration !== null;
-    const refusal = settled ? refusalOf(taken.topology, topology) : null;
-    if (refusal !== null) {
-      effects.push(...this.#refuse(refusal));
-      return register;
+    if (digest === turn.register.fileDigest) {
+      this.#problem = null;
+      return;
+    }
+    const taking = takeTopology(turn.register, { topology, ifVersion: null }, this.#look(nowMs));
+    if (taking.reply.kind === 'refused') {
+      turn.effects.push(...this.#refuse(taking.reply.problem));
+      return;
     }
     this.#problem = null;
-    if (!news) return register;
-    return { ...register, topology: { version: (taken?.version ?? 0) + 1, topology }, fileDigest: digest };
+    turn.register = { ...taking.register, fileDigest: digest };
+    turn.plan = taking.plan;
   }
 
-  /** What the members have said of themselves in the present epoch. */
-  #withReady(register: Register, now: Now): Register {
-    const { configuration, ready } = register;
-    const newly = (configuration?.members ?? []).filter((member) => {
-      const report = this.#report(member.node, now);
-      if (report === undefined || !report.ready || ready.includes(member.node)) return false;
-      return (
-        sameIncarnation(report.incarnation, member) && report.configuration?.epoch === configuration?.epoch
-      );
-    });
-    return newly.length === 0
-      ? register
-      : { ...register, ready: [...ready, ...newly.map(({ node }) => node)] };
-  }
-
-  #decided(register: Register, now: Now, effects: CoordinatorEffect[]): Register {
-    if (register.topology === null) return register;
-    const view = this.#view(register, register.topology, now);
-    const { change, waits } = decide(view);
-    // Before the first start it is no news that somebody isn't there yet.
-    const level = register.configuration === null ? 'info' : 'warn';
-    for (const wait of waits)
-      if (!this.#waits.includes(wait)) effects.push(say(level, `waiting: ${wait}`, {}));
-    this.#waits = waits;
-    if (change === null) return register;
-    const clocks = [...view.heard.values()].map(({ wallMs }) => wallMs);
-    const timeMs = medianMs([...clocks, now.wallMs]);
-    return changed(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
-  }
-
-  #view(register: Register, wanted: VersionedTopology, now: Now): View {
-    const heard = new Map<NodeId, NodeReport>();
-    for (const node of Object.keys(wanted.topology.nodes) as NodeId[]) {
-      const report = this.#report(node, now);
-      if (report !== undefined) heard.set(node, report);
+  #takeRequest(turn: Turn, now: Now, nowMs: number): void {
+    const request = this.#requests.next();
+    if (request === null) return;
+    if (request.kind === 'force') {
+      this.#force(turn, request, now, nowMs);
+      return;
     }
-    return { configuration: register.configuration, ready: register.ready, wanted, heard };
+    const { ticket } = request;
+    const { register, reply, plan } = takeTopology(turn.register, request, this.#look(nowMs));
+    turn.after.push({ kind: 'edited', ticket, reply });
+    if (reply.kind === 'refused') turn.effects.push(...this.#refuse(reply.problem));
+    if (reply.kind === 'taken') this.#problem = null;
+    turn.register = register;
+    turn.plan = plan;
   }
 
-  #report(node: NodeId, now: Now): NodeReport | undefined {
-    const withinMs = this.topology?.topology.timing.suspectAfterMs ?? 0;
-    return this.#detector.report(node, { nowMs: now.monotonicMs, withinMs });
+  #force(
+    turn: Turn,
+    { ticket, survivor }: Extract<OperatorRequest, { kind: 'force' }>,
+    now: Now,
+    nowMs: number,
+  ): void {
+    const view = this.#look(nowMs)(turn.register);
+    const forcing = forced({ view, reports: this.#outlook.reports() }, survivor);
+    if (forcing.kind === 'refused') {
+      turn.effects.push({ kind: 'forced', ticket, reply: forcing });
+      return;
+    }
+    const { change } = forcing;
+    turn.register = changed(turn.register, change, view, now);
+    turn.effects.push(say('warn', `${change.reason}: what it lacks of the acknowledged writes is lost`, {}));
+    turn.after.push({ kind: 'forced', ticket, reply: { kind: 'forced', epoch: change.chain.epoch } });
+  }
+
+  #decide(turn: Turn, now: Now, nowMs: number): void {
+    const seen = this.#look(nowMs)(turn.register);
+    if (seen === null) return;
+    const ready = readyMembers(seen);
+    const view = { ...seen, ready };
+    if (ready.length > turn.register.ready.length) turn.register = { ...turn.register, ready };
+    const { change, waits, stop, arranged } = decide(view);
+    this.#wait(turn, waits);
+    this.#ask(turn, stop ?? null, nowMs);
+    this.#plan = plannedSteps(view, view.wanted.topology);
+    if (arranged === true) turn.register = { ...turn.register, arranging: false };
+    if (change === null) return;
+    this.#outlook.learn(change.lessons ?? [], nowMs);
+    turn.register = changed(turn.register, change, view, now);
+  }
+
+  #wait(turn: Turn, waits: readonly string[]): void {
+    // Before the first start it is no news that somebody isn't there yet.
+    const level = turn.register.configuration === null ? 'info' : 'warn';
+    for (const wait of waits) {
+      if (!this.#waits.includes(wait)) turn.effects.push(say(level, `waiting: ${wait}`, {}));
+    }
+    this.#waits = waits;
+  }
+
+  #ask(turn: Turn, node: NodeId | null, nowMs: number): void {
+    const epoch = this.#saved.configuration?.epoch ?? NO_EPOCH;
+    if (!this.#outlook.ask(node, epoch, nowMs)) return;
+    for (const { link, report } of this.#outlook.linked()) {
+      if (report.incarnation.node !== node) continue;
+      turn.effects.push({ kind: 'tell', link, answer: answerTo(report, this.#saved, node) });
+    }
+  }
+
+  /** Who is asked to stop in the epoch that is on disk. */
+  #stopping(): NodeId | null {
+    return this.#outlook.askedIn(this.#saved.configuration?.epoch ?? NO_EPOCH);
+  }
+
+  #look(nowMs: number): (register: Register) => View | null {
+    return (register) =>
+      register.topology === null ? null : this.#outlook.view(register, register.topology, nowMs);
   }
 
   #knows(node: NodeId): boolean {
-    return Object.hasOwn(this.topology?.topology.nodes ?? {}, node);
+    const { topology, departing } = this.topology ?? { topology: { nodes: {} }, departing: {} };
+    return Object.hasOwn(topology.nodes, node) || Object.hasOwn(departing, node);
   }
 }
 
-/** What a node lacks. A topology is told with a configuration only: without one its version may be another lost one's. */
-function answerTo(report: NodeReport, { configuration, topology }: Register): HeartbeatAnswer {
-  const behind = (report.configuration?.epoch ?? NO_EPOCH) < (configuration?.epoch ?? NO_EPOCH);
-  const outdated = configuration !== null && topology !== null && report.topologyVersion < topology.version;
-  return {
-    kind: 'heartbeat-answer',
-    epoch: configuration?.epoch ?? NO_EPOCH,
-    configuration: behind ? configuration : null,
-    topology: outdated ? topology : null,
-  };
-}
-
-function changed(register: Register, change: Change, at: { timeMs: number; time: string }): Register {
-  const { topology, configuration: last } = register;
-  assert(topology !== null, () => 'a configuration without a topology');
-  const configuration = configurationOf(change.chain, topology.topology, at.timeMs);
-  assert(
-    configuration.epoch > (last?.epoch ?? NO_EPOCH),
-    () => `I1: epoch ${configuration.epoch} after ${last?.epoch}`,
-  );
-  const { epoch } = configuration;
-  const { reason, change: what } = change;
-  const item: HistoryRecord = { epoch, time: at.time, reason, change: what, members: namesOf(configuration) };
-  return {
-    ...register,
-    configuration,
-    ready: change.ready,
-    topology: { ...topology, version: change.topologyVersion ?? topology.version },
-    history: [...register.history, item].slice(-HISTORY_MAX),
-  };
-}
-
-function chosen(before: Register, after: Register): CoordinatorEffect[] {
-  const effects: CoordinatorEffect[] = [];
-  const item = after.history.at(-1);
-  if (after.topology !== null && after.topology.version !== before.topology?.version) {
-    effects.push(
-      say('info', `took the topology as version ${after.topology.version}`, {
-        name: after.topology.topology.name,
-      }),
-    );
-  }
-  if (item !== undefined && after.configuration?.epoch !== before.configuration?.epoch) {
-    effects.push(
-      say('info', `configuration ${item.epoch}: ${item.change} (${item.reason})`, {
-        configuration: after.configuration,
-      }),
-    );
-  }
-  return effects;
-}
-
-function say(level: 'info' | 'warn', message: string, fields: object): CoordinatorEffect {
-  return { kind: 'say', level, message, fields };
+function changed(register: Register, change: Change, view: View | null, now: Now): Register {
+  const clocks = [...(view?.heard.values() ?? [])].map(({ wallMs }) => wallMs);
+  const timeMs = medianMs([...clocks, now.wallMs]);
+  return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
 }

@@ -1,4 +1,5 @@
 import type { NodeId } from '../base/ids.ts';
+import { sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
 import type { LinkId } from './events.ts';
 
@@ -7,8 +8,10 @@ export interface Heard {
   /** The connection it came by; `null` once that is closed. */
   readonly link: LinkId | null;
   readonly report: NodeReport;
-  /** When, by the monotonic clock. */
+  /** When. */
   readonly atMs: number;
+  /** Since when this incarnation has been reading its log; `null` when it isn't. */
+  readonly recoveringSinceMs: number | null;
 }
 
 /** What a heartbeat was worth. */
@@ -30,6 +33,8 @@ const TWIN_SILENT_MS = 2000;
 export class FailureDetector {
   readonly #heard = new Map<NodeId, Heard>();
   readonly #nodeOf = new Map<LinkId, NodeId>();
+  /** The first and the last of the knocks at its port that were refused, with none between that was not. */
+  readonly #refused = new Map<NodeId, { readonly firstMs: number; readonly lastMs: number }>();
 
   hears(link: LinkId, report: NodeReport, nowMs: number): Hearing {
     const { node, storeId, boot } = report.incarnation;
@@ -46,7 +51,9 @@ export class FailureDetector {
         return ignored(`another process is ${node} already, on another data directory: stop one of them`);
       }
     }
-    this.#heard.set(node, { link, report, atMs: nowMs });
+    const recoveringSinceMs = recoveringSince(report, last, nowMs);
+    this.#heard.set(node, { link, report, atMs: nowMs, recoveringSinceMs });
+    this.#refused.delete(node);
     this.#nodeOf.set(link, node);
     const replaced = last === undefined || last.link === link ? null : last.link;
     if (replaced !== null) this.#nodeOf.delete(replaced);
@@ -63,9 +70,29 @@ export class FailureDetector {
     return node;
   }
 
+  /** Somebody knocked at the port of a node that has no connection: nobody listens there, or somebody does. */
+  knocked(node: NodeId, refused: boolean, nowMs: number): void {
+    if (refused) {
+      this.#refused.set(node, { firstMs: this.#refused.get(node)?.firstMs ?? nowMs, lastMs: nowMs });
+    } else this.#refused.delete(node);
+  }
+
+  /** For how long its port has refused every knock, in ms; `null` when it did not, or when there is a connection. */
+  refusedMs(node: NodeId): number | null {
+    const refused = this.#refused.get(node);
+    return refused === undefined || this.linkOf(node) !== null ? null : refused.lastMs - refused.firstMs;
+  }
+
+  /** Its open connection, or `null`. */
+  linkOf(node: NodeId): LinkId | null {
+    return this.#heard.get(node)?.link ?? null;
+  }
+
   /** Drops all that was heard of a node without a connection. */
   forget(node: NodeId): void {
-    if (this.#heard.get(node)?.link === null) this.#heard.delete(node);
+    if (this.linkOf(node) !== null) return;
+    this.#heard.delete(node);
+    this.#refused.delete(node);
   }
 
   /** What was heard of a node last, however long ago. */
@@ -80,10 +107,21 @@ export class FailureDetector {
     return last.report;
   }
 
+  /** What every node said last. */
+  reports(): readonly NodeReport[] {
+    return [...this.#heard.values()].map(({ report }) => report);
+  }
+
   /** Every node with an open connection. */
   *linked(): Generator<{ readonly link: LinkId; readonly report: NodeReport }> {
     for (const { link, report } of this.#heard.values()) if (link !== null) yield { link, report };
   }
+}
+
+function recoveringSince(report: NodeReport, last: Heard | undefined, nowMs: number): number | null {
+  if (report.phase !== 'recovering') return null;
+  const same = sameIncarnation(report.incarnation, last?.report.incarnation ?? null);
+  return (same ? last?.recoveringSinceMs : null) ?? nowMs;
 }
 
 function ignored(reason: string): Hearing {

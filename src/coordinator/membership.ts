@@ -23,15 +23,36 @@ export function takenUp(highest: Configuration): Chain {
   return { epoch: lifted, members: highest.members, joiner: null, sealed: false, fence: lifted };
 }
 
-/** The same chain with the later incarnations of members in the places of the earlier. */
-export function renamed(configuration: Configuration, restarted: readonly Incarnation[]): Chain {
-  const members = configuration.members.map((member) => {
+/** A chain with the later incarnations of members in the places of the earlier. */
+export function renamed(chain: Chain, restarted: readonly Incarnation[]): Chain {
+  const members = chain.members.map((member) => {
     const later = restarted.find(({ node }) => node === member.node) ?? member;
     assert(later.storeId === member.storeId, () => `${member.node} restarted with another store`);
     assert(later.boot >= member.boot, () => `${member.node} restarted backwards`);
     return later;
   });
-  return { ...again(configuration), members };
+  return { ...chain, members };
+}
+
+/** Who stays of the chain in the next epoch, in the old order and unsealed. A drop strikes the joiner out as well. */
+export function without(
+  configuration: Configuration,
+  { dropped, fenced }: { dropped: readonly NodeId[]; fenced: boolean },
+): Chain {
+  const next = again(configuration);
+  const members = next.members.filter(({ node }) => !dropped.includes(node));
+  assert(members.length > 0, () => `nobody is left of configuration ${configuration.epoch}`);
+  return { ...next, members, joiner: null, fence: fenced ? next.epoch : next.fence };
+}
+
+/** One node is the whole chain, far from all that may be known by anybody: what it gets is fenced. */
+export function forcedChain(survivor: Incarnation, at: Epoch): Chain {
+  return { epoch: at, members: [survivor], joiner: null, sealed: false, fence: at };
+}
+
+/** Whether a chain is in keeping with a topology but for its order: an arrangement is owed where it isn't. */
+export function fits({ members }: Pick<Chain, 'members'>, { chain, replicas }: Topology): boolean {
+  return members.length <= replicas && members.every(({ node }) => chain.includes(node));
 }
 
 /** The same chain in the next epoch, unsealed. */

@@ -24,6 +24,8 @@ export interface Register {
   readonly ready: readonly NodeId[];
   /** What the cluster should be; `null` until a file was taken. */
   readonly topology: VersionedTopology | null;
+  /** An edit of the chain, of `replicas` or of the nodes was taken, and the chain is not yet what it asks for. */
+  readonly arranging: boolean;
   /** Of the topology file that was taken last. */
   readonly fileDigest: string | null;
   /** Oldest first, at most `HISTORY_MAX`. */
@@ -40,12 +42,15 @@ export const EMPTY_REGISTER: Register = {
   configuration: null,
   ready: [],
   topology: null,
+  arranging: false,
   fileDigest: null,
   history: [],
 };
 
 const FORMAT = 'catena-register';
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
+/** The oldest that is still read: it had no `arranging` and no `departing`. */
+const FORMAT_VERSION_MIN = 1;
 
 /**
  * The register as it lies on disk: a line `{"format","version","bytes","crc32"}`, then the JSON text that it describes,
@@ -67,7 +72,8 @@ export function decodeRegister(bytes: Uint8Array, file: string): Register {
   const end = text.indexOf('\n');
   const header = headerSchema.safeParse(json(text.subarray(0, Math.max(0, end))));
   if (!header.success) throw corrupt(file, 'it does not begin with the header of a register');
-  if (header.data.version !== FORMAT_VERSION) throw unsupported(file, header.data.version);
+  const { version } = header.data;
+  if (version < FORMAT_VERSION_MIN || version > FORMAT_VERSION) throw unsupported(file, version);
   const body = text.subarray(end + 1);
   if (body.byteLength !== header.data.bytes) {
     throw corrupt(file, `it holds ${body.byteLength} bytes where ${header.data.bytes} were written`);
@@ -90,7 +96,7 @@ function corrupt(file: string, why: string): CatenaError {
 function unsupported(file: string, version: number): CatenaError {
   return new CatenaError(
     'UNSUPPORTED_FORMAT',
-    `${file} has format version ${version}, and this catena reads ${FORMAT_VERSION}: start the catena that wrote it.`,
+    `${file} has format version ${version}, and this catena reads ${FORMAT_VERSION_MIN} to ${FORMAT_VERSION}: start the catena that wrote it.`,
   );
 }
 
@@ -128,7 +134,14 @@ const registerSchema = z.object({
     })
     .nullable(),
   ready: z.array(node),
-  topology: z.object({ version: count, topology: topologySchema }).nullable(),
+  topology: z
+    .object({
+      version: count,
+      topology: topologySchema,
+      departing: topologySchema.shape.nodes.default({}),
+    })
+    .nullable(),
+  arranging: z.boolean().default(false),
   fileDigest: z.string().nullable(),
   history: z.array(
     z.object({

@@ -1,54 +1,44 @@
 import type { NodeId } from '../base/ids.ts';
-import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
+import type { Configuration, Incarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
-import { type Chain, namesOf, renamed } from './membership.ts';
-import type { Ruling, View } from './rule.ts';
+import { again, type Chain, namesOf, renamed } from './membership.ts';
+import type { Change, View } from './rule.ts';
+import type { Placed } from './standing.ts';
 import { listed } from './words.ts';
 
-/** How a member of the configuration is now. */
-type Standing =
-  | { readonly kind: 'silent' }
-  /** It still is the incarnation that the configuration names. */
-  | { readonly kind: 'named' }
-  /** A later start on the same store, with a sound log: it may be named in place. */
-  | { readonly kind: 'restarted'; readonly as: Incarnation }
-  /** It is there, but can't be named, for this reason. */
-  | { readonly kind: 'unfit'; readonly why: string };
+/** Members that started anew on the same store get their places back, all at once. PROTOCOL.md §5. */
+export function namedInPlace(
+  { ready, heard, wanted }: View,
+  configuration: Configuration,
+  restarted: readonly Incarnation[],
+): Change {
+  const names = restarted.map(({ node }) => node);
+  const reason = `${listed(names)} restarted`;
+  const inPlace = renamed(again(configuration), restarted);
+  if (wanted.topology.durability === 'sync') {
+    return { chain: inPlace, ready, reason, change: `${listed(names)} named in place` };
+  }
+  const chain = longestFirst(inPlace, heard);
+  return { chain, ready, reason, change: `chain is ${namesOf(chain).join(', ')}, the longest log first` };
+}
 
 /**
- * Rule 2, the half that drops nobody: members that started anew on the same store are named in their places, all at
- * once. No member has to be ready, or even heard, for it: after a power cut of all, all come back. PROTOCOL.md §5, §6.
+ * With durability "memory" what was acknowledged may have been in memory alone: gone from those that restarted, and held
+ * by any that did not. One that is silent may be alive, so only when all have restarted is nothing lost by taking what
+ * they have; else those that restarted have to leave, for one that is known to have lived on. PROTOCOL.md §3.
  */
-export function restartInPlace({ configuration, ready, wanted, heard }: View): Ruling {
-  if (configuration === null) return { change: null, waits: [] };
-  const standings = configuration.members.map((member) => ({
-    member,
-    is: standing(member, heard.get(member.node)),
-  }));
-  const waits = standings.flatMap(({ member, is }) => wordsFor(member, is));
-  const restarted = standings.flatMap(({ is }) => (is.kind === 'restarted' ? [is.as] : []));
-  if (restarted.length === 0) return { change: null, waits };
-  const names = restarted.map(({ node }) => node);
-  if (wanted.topology.durability === 'memory' && restarted.length < standings.length) {
-    const others = standings.flatMap(({ member, is }) => (is.kind === 'restarted' ? [] : [member.node]));
-    return { change: null, waits: [...waits, mayLackWrites(names, others)] };
-  }
-  const reason = `${listed(names)} restarted`;
-  const inPlace = renamed(configuration, restarted);
-  if (wanted.topology.durability === 'memory') {
-    const chain = longestFirst(inPlace, heard);
-    return {
-      change: {
-        chain,
-        ready,
-        reason,
-        change: `chain is ${namesOf(chain).join(', ')}, the longest log first`,
-      },
-      waits,
-    };
-  }
-  return { change: { chain: inPlace, ready, reason, change: `${listed(names)} named in place` }, waits };
+export function restartedInMemory(placed: readonly Placed[]): readonly Placed[] {
+  const restarted = placed.filter(({ is }) => is.kind === 'restarted');
+  if (restarted.length === placed.length) return placed;
+  const others = listed(placed.filter((one) => !restarted.includes(one)).map(({ member }) => member.node));
+  return placed.map(({ member, is }) => {
+    if (is.kind !== 'restarted') return { member, is };
+    const why = `${member.node} restarted, and may lack writes that ${others} may still hold, since durability is "memory"`;
+    return { member, is: { kind: 'gone', why, wait: `${why}: ${UNLESS_ALL}`, suspected: false, by: null } };
+  });
 }
+
+const UNLESS_ALL = 'not named in place unless all members have restarted';
 
 /**
  * The same members, those with more of the log nearer the head. What was committed from memory alone is on some disks and
@@ -57,38 +47,4 @@ export function restartInPlace({ configuration, ready, wanted, heard }: View): R
 function longestFirst(chain: Chain, heard: ReadonlyMap<NodeId, NodeReport>): Chain {
   const held = (member: Incarnation) => heard.get(member.node)?.received ?? 0;
   return { ...chain, members: [...chain.members].sort((a, b) => held(b) - held(a)) };
-}
-
-function standing(member: Incarnation, report: NodeReport | undefined): Standing {
-  if (report === undefined) return { kind: 'silent' };
-  const { incarnation, phase, problem } = report;
-  if (phase === 'broken') return { kind: 'unfit', why: `is broken: ${problem ?? 'it does not say why'}` };
-  if (sameIncarnation(incarnation, member)) return { kind: 'named' };
-  if (incarnation.storeId !== member.storeId) return { kind: 'unfit', why: OTHER_STORE };
-  if (incarnation.boot < member.boot) return { kind: 'unfit', why: OLD_COPY };
-  if (phase === 'recovering') return { kind: 'unfit', why: 'restarted and is reading its log' };
-  return { kind: 'restarted', as: incarnation };
-}
-
-const OTHER_STORE =
-  'came back with another data directory, so it is not what it was: it can not take its place again. Start it with the ' +
-  'directory that it had';
-const OLD_COPY =
-  'came back with an old copy of its data directory, which may lack writes: it can not take its place again. Start it ' +
-  'with the directory that it had';
-
-function wordsFor({ node }: Incarnation, is: Standing): string[] {
-  if (is.kind === 'silent') return [`${node} is not heard`];
-  return is.kind === 'unfit' ? [`${node} ${is.why}`] : [];
-}
-
-/**
- * What was acknowledged may have been in memory alone: gone from those that restarted, and held by any that did not. One
- * that is silent may be alive, so only when all have restarted is nothing lost by taking what they have. PROTOCOL.md §3.
- */
-function mayLackWrites(restarted: readonly string[], others: readonly string[]): string {
-  return (
-    `${listed(restarted)} restarted, and may lack writes that ${listed(others)} may still hold, since durability is ` +
-    '"memory": not named in place unless all members have restarted'
-  );
 }

@@ -1,22 +1,35 @@
-import type { Configuration } from '../protocol/configuration.ts';
+import { type Configuration, sameIncarnation } from '../protocol/configuration.ts';
 import type { Topology } from '../protocol/topology.ts';
+import { arrange } from './arrange.ts';
 import { bootstrap } from './bootstrap.ts';
+import { heal } from './heal.ts';
+import { appendJoiner, nameJoiner, strikeOut } from './joining.ts';
 import { again } from './membership.ts';
-import { restartInPlace } from './restart.ts';
-import type { Rule, Ruling, View } from './rule.ts';
+import { NOTHING, type Rule, type Ruling, type View, waitFor } from './rule.ts';
 
 /** In the order in which they are tried. */
-const RULES: readonly Rule[] = [bootstrap, restartInPlace, newSettings];
+const RULES: readonly Rule[] = [
+  bootstrap,
+  heal,
+  newSettings,
+  strikeOut,
+  appendJoiner,
+  arrange,
+  nameJoiner,
+  setFree,
+];
 
 /** The first change that applies, and all that is waited for. */
 export function decide(view: View): Ruling {
   const stale = staleRegister(view);
-  if (stale !== null) return { change: null, waits: [stale] };
+  if (stale !== null) return waitFor(stale);
   const waits: string[] = [];
   for (const rule of RULES) {
     const ruling = rule(view);
     waits.push(...ruling.waits);
-    if (ruling.change !== null) return { change: ruling.change, waits };
+    if (ruling.change !== null || ruling.stop !== undefined || ruling.arranged === true) {
+      return { ...ruling, waits };
+    }
   }
   return { change: null, waits };
 }
@@ -39,7 +52,7 @@ function staleRegister({ configuration, heard }: View): string | null {
 /** What a configuration takes from the topology beside its members. */
 function newSettings({ configuration, ready, wanted }: View): Ruling {
   const edits = configuration === null ? [] : settingsEdited(configuration, wanted.topology);
-  if (configuration === null || edits.length === 0) return { change: null, waits: [] };
+  if (configuration === null || edits.length === 0) return NOTHING;
   const reason = `the topology was edited (version ${wanted.version})`;
   return { change: { chain: again(configuration), ready, reason, change: edits.join(', ') }, waits: [] };
 }
@@ -51,4 +64,22 @@ function settingsEdited(configuration: Configuration, { timing, reads }: Topolog
     edits.push(reads === 'any' ? 'any member answers reads' : 'the tail alone answers reads');
   }
   return edits;
+}
+
+/**
+ * A member that stopped serving reads, as it was asked to, and is now to stay: an epoch of its own sets it free. So it is
+ * when what it was asked for has passed, or when the coordinator that asked is no more. PROTOCOL.md §6.
+ */
+function setFree({ configuration, ready, heard }: View): Ruling {
+  if (configuration === null) return NOTHING;
+  const { members, epoch } = configuration;
+  const stopped = members.find((member) => {
+    const report = heard.get(member.node);
+    if (report === undefined || !report.stopped) return false;
+    return sameIncarnation(report.incarnation, member) && report.configuration?.epoch === epoch;
+  });
+  if (stopped === undefined) return NOTHING;
+  const { node } = stopped;
+  const reason = `${node} had stopped serving reads, and stays a member`;
+  return { change: { chain: again(configuration), ready, reason, change: `set ${node} free` }, waits: [] };
 }

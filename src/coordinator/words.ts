@@ -8,3 +8,8 @@ export function listed(names: readonly string[]): string {
 export function verb(names: readonly string[], one: string, many: string): string {
   return names.length === 1 ? one : many;
 }
+
+/** How long something took, as people read it: `5,000 ms`. */
+export function inMs(ms: number): string {
+  return `${Math.round(ms).toLocaleString('en-US')} ms`;
+}
