@@ -16,6 +16,10 @@ test.each([
   { args: ['coordinator', 'c1', '--topology', 'x', '--data', 'y', '--listen', '4460'], says: 'HOST:PORT' },
   { args: ['node', 'n1', '--topology', 'x', '--data', 'y', '--listen-peer', 'localhost'], says: 'HOST:PORT' },
   { args: ['topology', 'check'], says: "missing required argument 'file'" },
+  { args: ['topology', 'plan', 'x', '--url', 'localhost:4460'], says: 'http://localhost:4460' },
+  { args: ['topology', 'apply', 'x', '--if-version', 'last'], says: 'Give a version' },
+  { args: ['force', '--url', 'http://localhost:4460'], says: '--survivor' },
+  { args: ['force', '--survivor', 'n2'], says: '--topology FILE or --url URL' },
 ])('wrong usage exits with 2 and says what is wrong: catena $args', async ({ args, says }) => {
   const { code, stdout, stderr } = await catena(args).ends();
   expect(stderr).toContain(says);
@@ -23,17 +27,32 @@ test.each([
   expect(code).toBe(2);
 });
 
-test.each(['', 'up', 'node', 'coordinator', 'topology', 'topology check'])(
-  'catena %s --help exits with 0 and prints how it is used',
-  async (command) => {
-    const { code, stdout } = await catena([...command.split(' '), '--help'].filter((it) => it !== '')).ends();
-    expect(stdout).toContain(`Usage: catena ${command}`.trim());
-    expect(code).toBe(0);
-  },
-);
+test.each([
+  '',
+  'up',
+  'node',
+  'coordinator',
+  'topology',
+  'topology check',
+  'topology plan',
+  'topology apply',
+  'force',
+])('catena %s --help exits with 0 and prints how it is used', async (command) => {
+  const { code, stdout } = await catena([...command.split(' '), '--help'].filter((it) => it !== '')).ends();
+  expect(stdout).toContain(`Usage: catena ${command}`.trim());
+  expect(code).toBe(0);
+});
 
 test('every command that does something shows an example', async () => {
-  for (const command of [['up'], ['node'], ['coordinator'], ['topology', 'check']]) {
+  for (const command of [
+    ['up'],
+    ['node'],
+    ['coordinator'],
+    ['topology', 'check'],
+    ['topology', 'plan'],
+    ['topology', 'apply'],
+    ['force'],
+  ]) {
     const { stdout } = await catena([...command, '--help']).ends();
     expect(stdout).toContain(`Example:\n  $ catena ${command.join(' ')}`);
   }

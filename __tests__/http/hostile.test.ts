@@ -110,7 +110,7 @@ describe('a wrong path or method', () => {
     ['POST', '/delete/a', 'DELETE, OPTIONS'],
     ['GET', '/increment/a', 'POST, OPTIONS'],
     ['GET', '/batch', 'POST, OPTIONS'],
-    ['PUT', '/topology', 'GET, HEAD, OPTIONS'],
+    ['POST', '/topology', 'GET, HEAD, PUT, OPTIONS'],
     ['HEAD', '/export', 'GET, OPTIONS'],
     ['TRACE', '/get/a', 'GET, HEAD, OPTIONS'],
     ['PROPFIND', '/', 'GET, HEAD, OPTIONS'],

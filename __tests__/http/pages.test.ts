@@ -1,8 +1,6 @@
-import { nodeId } from '../../src/base/ids.ts';
 import { createCoordinatorServer } from '../../src/http/coordinator-server.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import type { CoordinatorService } from '../../src/runtime/coordinator-service.ts';
-import { fakeConfiguration, fakeTopology } from '../support/fake-node-service.ts';
+import { FakeCoordinatorService } from '../support/fake-coordinator-service.ts';
 import { afterwards, call, FakeLogger, raw, rawRequest, startChain, startNode } from './harness.ts';
 
 describe('a node', () => {
@@ -55,6 +53,11 @@ describe('a node', () => {
     const { url, service } = await startNode();
     expect(await call(`${url}/healthz`)).toMatchObject({ status: 200, body: { well: true } });
     expect((await call(`${url}/readyz`, { method: 'HEAD' })).status).toBe(200);
+    service.healthNow = { well: true, reason: 'it was held up for a moment' };
+    expect(await call(`${url}/healthz`)).toMatchObject({
+      status: 200,
+      body: { well: true, reason: 'it was held up for a moment' },
+    });
     service.healthNow = { well: false, reason: 'the disk is broken' };
     service.readinessNow = { well: false, reason: 'it has no configuration' };
     const health = await call(`${url}/healthz`);
@@ -144,27 +147,11 @@ describe('a web page', () => {
 });
 
 describe('a coordinator', () => {
-  const start = async (more: Partial<CoordinatorService> = {}) => {
-    const service: CoordinatorService = {
-      node: nodeId('c1'),
-      topology: () => fakeTopology({ n1: 4466 }),
-      configuration: () => fakeConfiguration(['n1'], 3),
-      problem: () => 'line 3: no',
-      history: () => [
-        {
-          epoch: fakeConfiguration([], 3).epoch,
-          time: 't',
-          reason: 'r',
-          change: 'c',
-          members: [nodeId('n1')],
-        },
-      ],
-      status: () => ({ waitsFor: null }),
-      health: () => ({ well: true, reason: null }),
-      readiness: () => ({ well: false, reason: 'nobody is heard' }),
-      gauges: () => ({ nodes_heard: 0 }),
-      ...more,
-    };
+  const start = async () => {
+    const service = new FakeCoordinatorService();
+    service.problemNow = 'line 3: no';
+    service.readinessNow = { well: false, reason: 'nobody is heard' };
+    service.statusNow = { waitsFor: null };
     const server = createCoordinatorServer({ service, logger: new FakeLogger(), clock: systemClock });
     await server.listen({ hosts: ['127.0.0.1'], port: 0 });
     afterwards(() => server.close(0));
@@ -187,12 +174,12 @@ describe('a coordinator', () => {
     expect((await call(url)).body).toMatchObject({ coordinator: 'c1' });
   });
 
-  test('has no keys, and takes no topology yet', async () => {
+  test('has no keys, and takes topologies by PUT alone', async () => {
     const { url, port } = await start();
     expect((await call(`${url}/get/a`)).status).toBe(404);
-    const put = await raw(port, rawRequest('PUT', '/topology', [], '{}'));
-    expect(put.status).toBe(405);
-    expect(put.head).toContain('Allow: ');
+    const post = await raw(port, rawRequest('POST', '/topology', [], '{}'));
+    expect(post.status).toBe(405);
+    expect(post.head).toContain('Allow: GET, HEAD, OPTIONS, PUT');
     expect((await call(`${url}/topology`, { headers: { Origin: 'http://evil.example' } })).status).toBe(403);
   });
 });

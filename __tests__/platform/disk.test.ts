@@ -59,6 +59,18 @@ test('create makes a file that must not be there yet; else it must be', async ()
   await expect(disk.open('log', { create: true })).rejects.toMatchObject({ code: 'DISK_FAILED' });
 });
 
+test('a file that is open goes on being read when it is removed or replaced', async () => {
+  const disk = await openDisk(directory.path);
+  const [old, other] = [await disk.open('old', { create: true }), await disk.open('new', { create: true })];
+  await old.write(0, [bytes('old')]);
+  await other.write(0, [bytes('new')]);
+  await disk.rename('new', 'old');
+  expect(text(await old.read(0, 3))).toBe('old');
+  await disk.remove('old');
+  expect(text(await other.read(0, 3))).toBe('new');
+  await Promise.all([old.close(), other.close()]);
+});
+
 test('names are listed sorted, a directory that is not there is empty, removing nothing is nothing', async () => {
   const disk = await openDisk(directory.path);
   await disk.makeDirectory('deep/er');

@@ -199,6 +199,32 @@ test('a dial given up the moment it connects leaves no connection behind', async
   await ended.promise;
 });
 
+test('a knock where somebody listens finds it open, and hangs up', async () => {
+  const { promise, resolve } = Promise.withResolvers<Heard>();
+  const { port } = await listen((connection) => resolve(new Heard(connection)));
+  expect(await transport.knock(`127.0.0.1:${port}`, { withinMs: 5000 })).toBe('open');
+  const far = await promise;
+  await far.until(() => far.reason !== undefined);
+  expect(far.bytes).toHaveLength(0);
+});
+
+test.each(['127.0.0.1', 'localhost'])('a knock where nobody listens is refused: %s', async (host) => {
+  const port = await freePort();
+  expect(await transport.knock(`${host}:${port}`, { withinMs: 5000 })).toBe('refused');
+});
+
+test('a knock at a name with several addresses finds the one where somebody listens', async () => {
+  const { port } = await listen(() => {});
+  expect(await transport.knock(`localhost:${port}`, { withinMs: 5000 })).toBe('open');
+});
+
+test.each(['255.255.255.255:5466', 'nowhere.invalid:5466'])(
+  'a knock that says nothing is not known: %s',
+  async (address) => {
+    expect(await transport.knock(address, { withinMs: 50 })).toBe('unknown');
+  },
+);
+
 test('an address that is none is refused, not tried for ever', async () => {
   const options = { signal: new AbortController().signal, retryMsMax: 50, failed() {} };
   for (const address of ['localhost', ':80', 'localhost:0', 'localhost:65536', 'localhost:x']) {

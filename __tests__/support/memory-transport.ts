@@ -33,6 +33,7 @@ export class MemoryNetwork {
     return {
       accept: (at, accepted) => this.#accept(name, at.port, accepted),
       dial: (address, options) => this.#dial(name, address, options),
+      knock: (address, options) => this.#knock(name, address, options),
     };
   }
 
@@ -65,7 +66,7 @@ export class MemoryNetwork {
   }
 
   #dial(from: string, address: string, { signal, retryMsMax, failed }: DialOptions): Promise<Connection> {
-    const port = Number(address.slice(address.lastIndexOf(':') + 1));
+    const port = portOf(address);
     return new Promise((resolve, reject) => {
       let waitMs = RETRY_MS_MIN;
       let cancel = () => {};
@@ -90,12 +91,27 @@ export class MemoryNetwork {
     });
   }
 
+  /** A process that is cut off says nothing, as a machine without its cable; a port that nobody listens on is refused. */
+  #knock(from: string, address: string, { withinMs }: { withinMs: number }) {
+    const port = portOf(address);
+    const there = this.#listening.get(port);
+    return new Promise<'open' | 'refused' | 'unknown'>((resolve) => {
+      const silent = this.cutOff.has(from) || this.cutOff.has(there?.name ?? '');
+      if (silent) this.#clock.after(withinMs, () => resolve('unknown'));
+      else setImmediate(() => resolve(there === undefined ? 'refused' : 'open'));
+    });
+  }
+
   #connect(from: string, there: { readonly name: string; readonly accepted: Accepted }): Connection {
     const wire = new Wire(from, there.name);
     this.wires.push(wire);
     there.accepted(wire.acceptedEnd);
     return wire.dialledEnd;
   }
+}
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1));
 }
 
 /** One connection, from the process that dialled to the one that accepted. */

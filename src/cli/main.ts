@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CatenaError } from '../base/errors.ts';
 import { addCoordinator } from './coordinator.ts';
+import { addForce } from './force.ts';
 import { addNode } from './node.ts';
 import { addTopology } from './topology.ts';
 import { addUp } from './up.ts';
@@ -24,6 +25,7 @@ addUp(program);
 addNode(program);
 addCoordinator(program);
 addTopology(program);
+addForce(program);
 
 try {
   await program.parseAsync();

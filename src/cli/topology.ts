@@ -1,15 +1,21 @@
 import type { Command } from 'commander';
 import { readTopologyFile } from '../server/topology-file.ts';
+import { addApply } from './topology-apply.ts';
+import { addPlan } from './topology-plan.ts';
 
-/** `catena topology check FILE` */
+/** `catena topology`: `check`, `plan` and `apply`. */
 export function addTopology(program: Command): void {
-  const topology = program.command('topology').description('Works with topology files.');
+  const topology = program
+    .command('topology')
+    .description('Checks topology files, and brings them to the running cluster.');
   topology
     .command('check')
     .description('Checks a topology file, and tells all of its problems with their lines.')
     .argument('<file>', 'the topology file')
     .addHelpText('after', '\nExample:\n  $ catena topology check topology/local.json')
     .action(check);
+  addPlan(topology);
+  addApply(topology);
 }
 
 async function check(file: string): Promise<void> {

@@ -32,7 +32,7 @@ export class BodyBudget {
 export interface BodyLimit {
   readonly bytesMax: number;
   readonly name: string;
-  readonly code: Extract<ErrorCode, 'VALUE_TOO_LARGE' | 'BATCH_TOO_LARGE'>;
+  readonly code: Extract<ErrorCode, 'VALUE_TOO_LARGE' | 'BATCH_TOO_LARGE' | 'TOPOLOGY_TOO_LARGE'>;
 }
 
 /** Whether a body was announced. */

@@ -4,6 +4,7 @@ import { HTTP_LIMITS, type HttpParts } from './limits.ts';
 import type { HttpServer } from './listeners.ts';
 import { HttpMetrics } from './metrics.ts';
 import { indexRoute, pageRoutes, readable } from './pages.ts';
+import { topologyRoutes } from './topology-routes.ts';
 
 /** The HTTP side of a coordinator: what it wants, what it chose and why, and how it is. */
 export function createCoordinatorServer(
@@ -15,7 +16,7 @@ export function createCoordinatorServer(
     path: '/history',
     methods: readable((exchange) => exchange.json(200, { configurations: service.history() })),
   };
-  const routes = [...pageRoutes(service, { metrics, problem: () => service.problem() }), history];
+  const routes = [...topologyRoutes(service), history, ...pageRoutes(service, { metrics })];
   const about = {
     catena:
       'a key-value store replicated by chain replication; this is its coordinator, keys are at its nodes',

@@ -1,6 +1,8 @@
+import type { NodeId } from '../base/ids.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
 import type { Health } from '../runtime/node-service.ts';
+import { redirectToCoordinator } from './coordinator-redirect.ts';
 import type { Exchange } from './exchange.ts';
 import type { Handler, Route } from './http-server.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -8,6 +10,7 @@ import { Refusal } from './problem.ts';
 
 /** What both a node and a coordinator say of themselves. */
 export interface Described {
+  readonly node: NodeId;
   topology(): VersionedTopology;
   configuration(): Configuration | null;
   status(): object;
@@ -20,22 +23,27 @@ export function readable(handler: Handler): Route['methods'] {
   return { GET: handler, HEAD: handler };
 }
 
-/** `/topology`, `/status`, `/healthz`, `/readyz` and `/metrics`. `problem` is the edit that was refused last. */
-export function pageRoutes(
-  service: Described,
-  { metrics, problem }: { metrics: HttpMetrics; problem: () => string | null },
-): readonly Route[] {
+/** What `GET /topology` says, of a node and of a coordinator. `problem` is the edit that was refused last. */
+export function topologyPage(service: Described, problem: string | null) {
+  const { topology, version } = service.topology();
+  return { topology, version, configuration: service.configuration(), problem };
+}
+
+/** `/topology` of a node: it knows the present one, and sends those who edit it to the coordinator. */
+export function nodeTopologyRoute(service: Described): Route {
+  const get: Handler = (exchange) => exchange.json(200, topologyPage(service, null));
+  const put: Handler = (exchange) =>
+    redirectToCoordinator(exchange, { node: service.node, topology: service.topology() });
+  return { path: '/topology', methods: { ...readable(get), PUT: put } };
+}
+
+/** `/status`, `/healthz`, `/readyz` and `/metrics`. */
+export function pageRoutes(service: Described, { metrics }: { metrics: HttpMetrics }): readonly Route[] {
   const page = (path: string, body: () => object): Route => ({
     path,
     methods: readable((exchange) => exchange.json(200, body())),
   });
   return [
-    page('/topology', () => ({
-      topology: service.topology().topology,
-      version: service.topology().version,
-      configuration: service.configuration(),
-      problem: problem(),
-    })),
     page('/status', () => service.status()),
     { path: '/healthz', methods: readable((exchange) => answerHealth(exchange, service.health(), 'BROKEN')) },
     {

@@ -77,11 +77,16 @@ function connectOnce(at: { host: string; port: number }, signal: AbortSignal): P
 }
 
 /** Dialling a free local port may be given that very port as its own, and TCP then connects it to itself. */
-function isItself(socket: Socket): boolean {
+export function isItself(socket: Socket): boolean {
   return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
 }
 
-function parseAddress(address: string): { host: string; port: number } {
+/**
+ * Where `host:port` leads, the host as `node:net` takes it.
+ *
+ * @throws CatenaError BAD_TOPOLOGY when it is no address.
+ */
+export function parseAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
   const port = Number(address.slice(colon + 1));

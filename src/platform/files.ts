@@ -18,7 +18,11 @@ export async function readTextFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const words = WORDS[errnoOf(error) ?? ''] ?? messageOf(error);
-    throw new CatenaError('DISK_FAILED', `${path} can't be read: ${words}`, { cause: error });
+    throw new CatenaError('DISK_FAILED', `${path} can't be read: ${whyUnreadable(error)}`, { cause: error });
   }
+}
+
+/** Why a file can't be read, in words that end a sentence. */
+export function whyUnreadable(error: unknown): string {
+  return WORDS[errnoOf(error) ?? ''] ?? messageOf(error);
 }

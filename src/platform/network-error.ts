@@ -21,6 +21,13 @@ export function reasonOf(error: unknown): string {
   return words === undefined ? messageOf(error) : `${words} (${errno})`;
 }
 
+/** The codes of Node that a failure comes down to, such as `ECONNREFUSED`: several for a name with several addresses. */
+export function errnosOf(error: unknown): readonly string[] {
+  if (isAggregate(error)) return error.errors.flatMap(errnosOf);
+  const errno = errnoOf(error);
+  return errno === undefined ? [] : [errno];
+}
+
 function isAggregate(error: unknown): error is { errors: unknown[] } {
   return typeof error === 'object' && error !== null && 'errors' in error && Array.isArray(error.errors);
 }

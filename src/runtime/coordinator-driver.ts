@@ -2,18 +2,26 @@ import { assert, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
-import type { CoordinatorEffect, CoordinatorEvent } from '../coordinator/events.ts';
+import type {
+  CoordinatorEffect,
+  CoordinatorEvent,
+  EditReply,
+  ForceReply,
+  RequestTicket,
+} from '../coordinator/events.ts';
 import type { Register } from '../coordinator/register.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk, DiskLock } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Listening, Transport } from '../ports/transport.ts';
 import type { Configuration } from '../protocol/configuration.ts';
-import type { Topology, VersionedTopology } from '../protocol/topology.ts';
+import { addressOfNode, type Topology, type VersionedTopology } from '../protocol/topology.ts';
 import { CoordinatorConnections } from './coordinator-connections.ts';
+import { CoordinatorKnocker } from './coordinator-knocker.ts';
 import { readRegister, writeRegister } from './coordinator-register-file.ts';
 import type { CoordinatorService, HistoryItem } from './coordinator-service.ts';
 import { coordinatorGauges, coordinatorStatus } from './coordinator-status.ts';
+import { CoordinatorTickets } from './coordinator-tickets.ts';
 import type { Health } from './node-service.ts';
 
 /** Held as long as the coordinator lives, so that one directory never has two. */
@@ -48,6 +56,10 @@ export class CoordinatorDriver implements CoordinatorService {
   readonly #options: CoordinatorDriverOptions;
   readonly #deps: CoordinatorDriverDeps;
   readonly #connections: CoordinatorConnections;
+  readonly #knocker: CoordinatorKnocker;
+  readonly #edits: CoordinatorTickets<EditReply>;
+  readonly #forces: CoordinatorTickets<ForceReply>;
+  #tickets: RequestTicket = 0;
   /** Replaced by one with the register from the disk when it starts. */
   #core: Coordinator | null = null;
   #events: CoordinatorEvent[] = [];
@@ -72,6 +84,12 @@ export class CoordinatorDriver implements CoordinatorService {
       },
       deps,
     );
+    this.#knocker = new CoordinatorKnocker(
+      (node, refused) => this.#step({ kind: 'knocked', node, refused }),
+      deps,
+    );
+    this.#edits = new CoordinatorTickets(deps);
+    this.#forces = new CoordinatorTickets(deps);
   }
 
   /**
@@ -102,7 +120,9 @@ export class CoordinatorDriver implements CoordinatorService {
   }
 
   topology(): VersionedTopology {
-    return this.#core?.topology ?? { version: 0, topology: this.#options.topology };
+    // Before it listens, what is still to be done for the topology of the register is not known either.
+    const known = this.#listening === null ? null : this.#core?.topology;
+    return known ?? { version: 0, topology: this.#options.topology, departing: {} };
   }
 
   configuration(): Configuration | null {
@@ -111,6 +131,21 @@ export class CoordinatorDriver implements CoordinatorService {
 
   problem(): string | null {
     return this.#core?.problem ?? null;
+  }
+
+  plan(): readonly string[] {
+    return this.#core?.plan ?? [];
+  }
+
+  edit(
+    topology: Topology,
+    options: { readonly ifVersion: number | null; readonly dryRun: boolean },
+  ): Promise<EditReply> {
+    return this.#asked(this.#edits, (ticket) => ({ kind: 'edit', ticket, topology, ...options }));
+  }
+
+  force(survivor: NodeId): Promise<ForceReply> {
+    return this.#asked(this.#forces, (ticket) => ({ kind: 'force', ticket, survivor }));
   }
 
   history(): readonly HistoryItem[] {
@@ -143,9 +178,14 @@ export class CoordinatorDriver implements CoordinatorService {
   }
 
   readiness(): Health {
+    const takes = this.#takesRequests();
+    return takes.well ? this.health() : takes;
+  }
+
+  #takesRequests(): Health {
     if (this.#stopping !== null) return { well: false, reason: 'the coordinator is stopping' };
     if (this.#listening === null) return { well: false, reason: 'the coordinator is starting' };
-    return this.health();
+    return { well: true, reason: null };
   }
 
   async #start(): Promise<void> {
@@ -170,6 +210,9 @@ export class CoordinatorDriver implements CoordinatorService {
     await this.#starting?.catch(() => {});
     this.#cancelTick();
     this.#cancelRetry();
+    this.#edits.stop();
+    this.#forces.stop();
+    this.#knocker.knockAt(new Map());
     await this.#listening?.close();
     this.#connections.closeAll();
     await this.#writing;
@@ -184,6 +227,20 @@ export class CoordinatorDriver implements CoordinatorService {
     this.#step({ kind: 'tick' });
   }
 
+  #asked<Reply>(
+    tickets: CoordinatorTickets<Reply>,
+    event: (ticket: RequestTicket) => CoordinatorEvent,
+  ): Promise<Reply> {
+    const { well, reason } = this.#takesRequests();
+    if (!well) return Promise.reject(new CatenaError('NOT_READY', `${reason}; try again in a moment`));
+    this.#tickets += 1;
+    const ticket = this.#tickets;
+    return tickets.open(ticket, {
+      ask: () => this.#step(event(ticket)),
+      whyLate: () => this.health().reason ?? 'the coordinator has not answered in time',
+    });
+  }
+
   /** Effects may bring further events about; each is stepped when the effects of the one before are carried out. */
   #step(event: CoordinatorEvent): void {
     if (this.#core === null || this.#stopping !== null) return;
@@ -191,12 +248,34 @@ export class CoordinatorDriver implements CoordinatorService {
     if (this.#stepping) return;
     this.#stepping = true;
     try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of this.#core.step(next, this.#deps.clock.now())) this.#carryOut(effect);
-      }
+      this.#stepAll(this.#core);
     } finally {
       this.#stepping = false;
     }
+    this.#knockAtUnlinked(this.#core);
+  }
+
+  /** What was heard may decide something, and is not kept waiting for the next beat of the clock. */
+  #stepAll(core: Coordinator): void {
+    while (this.#events.length > 0) {
+      let decided = false;
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of core.step(next, this.#deps.clock.now())) this.#carryOut(effect);
+        decided = next.kind === 'tick';
+      }
+      // Before it listens it decides nothing: it may not come to run at all.
+      if (!decided && this.#listening !== null) this.#events.push({ kind: 'tick' });
+    }
+  }
+
+  #knockAtUnlinked(core: Coordinator): void {
+    const versioned = this.topology();
+    const addresses = new Map<NodeId, string>();
+    for (const node of core.unlinked) {
+      const address = addressOfNode(versioned, node);
+      if (address !== null) addresses.set(node, address.peer);
+    }
+    this.#knocker.knockAt(addresses);
   }
 
   #carryOut(effect: CoordinatorEffect): void {
@@ -207,6 +286,10 @@ export class CoordinatorDriver implements CoordinatorService {
         return this.#connections.tell(effect.link, effect.answer);
       case 'hang-up':
         return this.#connections.hangUp(effect.link, effect.reason);
+      case 'edited':
+        return this.#edits.answer(effect.ticket, effect.reply);
+      case 'forced':
+        return this.#forces.answer(effect.ticket, effect.reply);
       case 'say':
         return this.#deps.logger[effect.level](effect.fields, effect.message);
       default:

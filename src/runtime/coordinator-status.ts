@@ -19,6 +19,7 @@ export function coordinatorStatus(
     topologyVersion: core.topology?.version ?? 0,
     problem: core.problem,
     waitingFor: core.waits,
+    plan: core.plan,
     register: { saved: saveFailure === null, problem: saveFailure },
     nodes: Object.fromEntries(nodes.map((name) => [name, nodeStatus(core, name, now)])),
   };
@@ -38,6 +39,8 @@ export function coordinatorGauges(
     nodes_heard: nodes.filter((name) => core.heard(name, now).counts).length,
     topology_version: core.topology?.version ?? 0,
     waits: core.waits.length,
+    plan_steps: core.plan.length,
+    unlinked_members: core.unlinked.length,
     peer_connections: connections,
     register_save_failing: saveFailure === null ? 0 : 1,
   };
@@ -49,6 +52,7 @@ function nodeStatus(core: Coordinator, node: NodeId, now: Now): Readonly<Record<
   const { incarnation, configuration, wallMs, ...rest } = last.report;
   return {
     heard: counts,
+    linked: last.link !== null,
     heardAgoMs: Math.round(now.monotonicMs - last.atMs),
     storeId: incarnation.storeId,
     boot: incarnation.boot,

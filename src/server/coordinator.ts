@@ -8,10 +8,10 @@ import { listenPlan } from './listen-at.ts';
 import { addressOf, type ServerOptions } from './node.ts';
 import type { ServerContext } from './process.ts';
 import { type Running, startHalves } from './running.ts';
-import { readTopologyFile } from './topology-file.ts';
+import { followTopologyFile, readTopologyFile } from './topology-file.ts';
 
 /**
- * Starts a coordinator of the topology.
+ * Starts a coordinator of the topology, which follows its file from then on.
  *
  * @throws CatenaError BAD_TOPOLOGY, BAD_PARAMETER, PORT_IN_USE, LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED
  */
@@ -29,6 +29,13 @@ export async function startCoordinator(
   describe(() => ({ role: 'coordinator', epoch: driver.configuration()?.epoch ?? NO_EPOCH }));
   const http = createCoordinatorServer({ service: driver, logger, clock: systemClock });
   const running = await startHalves({ http, driver }, at.http);
+  const watch = followTopologyFile(options.topology, driver);
   logger.info({ http: at.http, peer: at.peer, data: options.data }, 'The coordinator runs');
-  return running;
+  return {
+    drain: () => running.drain(),
+    stop: async () => {
+      await watch.stop();
+      await running.stop();
+    },
+  };
 }
