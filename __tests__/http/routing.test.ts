@@ -47,6 +47,7 @@ test('a redirect stays on the network that the request came by', async () => {
         [nodeId('n3')]: urls('3', 7003),
       },
     },
+    departing: {},
   };
   const to = async (host: string) => {
     const { head } = await raw(n2.port, `GET /get/a HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
@@ -57,6 +58,62 @@ test('a redirect stays on the network that the request came by', async () => {
   expect(await to('127.0.0.1:7002')).toBe('http://localhost:7003/get/a');
   expect(await to('elsewhere:1')).toBe('http://node-3:4466/get/a');
   expect(await to('@@/:')).toBe('http://node-3:4466/get/a');
+});
+
+test('with reads at any replica every member answers them, and a spare sends them to the tail', async () => {
+  const { n1, n2, n3, n4 } = await startChain(['n1', 'n2', 'n3', 'n4']);
+  const any = { ...fakeConfiguration(NAMES), reads: 'any' as const };
+  for (const { service } of [n1, n2, n3, n4]) service.configurationNow = any;
+  await call(`${n1.url}/set/a`, { method: 'PUT', body: 'x' });
+  for (const { url } of [n1, n2, n3])
+    expect(await call(`${url}/get/a`)).toMatchObject({ status: 200, body: 'x' });
+  expect(location(await call(`${n4.url}/get/a`))).toBe(`${n3.url}/get/a`);
+  expect(location(await call(`${n2.url}/set/a`, { method: 'PUT', body: 'x' }))).toBe(`${n1.url}/set/a`);
+});
+
+test('a read says which keys it is to show, as far as they can be listed', async () => {
+  const { n1 } = await startChain(['n1']);
+  const batch = JSON.stringify({
+    operations: [
+      { op: 'get', key: 'a' },
+      { op: 'check', key: 'b', version: 0 },
+    ],
+  });
+  await call(`${n1.url}/get/a%2Fb`);
+  await call(`${n1.url}/get/a`, { method: 'HEAD' });
+  await call(`${n1.url}/batch`, { method: 'POST', body: batch });
+  await call(`${n1.url}/keys?prefix=a`);
+  await call(`${n1.url}/export`);
+  expect(n1.service.keysRead).toEqual([['a/b'], ['a'], ['a', 'b'], null, null]);
+});
+
+test('a node on its way out of the topology is still redirected to, and forwards', async () => {
+  const { n1, n2, n3 } = await startChain(NAMES);
+  const { topology } = n2.service.topologyNow;
+  const { [nodeId('n3')]: gone, ...nodes } = topology.nodes;
+  if (!gone) throw new Error('n3 is in the topology');
+  for (const { service } of [n1, n2, n3]) {
+    service.topologyNow = {
+      version: 2,
+      topology: { ...topology, nodes },
+      departing: { [nodeId('n3')]: gone },
+    };
+  }
+  expect(location(await call(`${n2.url}/get/a`))).toBe(`${n3.url}/get/a`);
+  expect(location(await call(`${n3.url}/set/a`, { method: 'PUT' }))).toBe(`${n1.url}/set/a`);
+  expect((await call(`${n2.url}/get/a?forward=true`)).status).toBe(404);
+});
+
+test('a head whose disk takes nothing refuses writes with 507 and says why, and reads go on', async () => {
+  const { n1 } = await startChain(['n1']);
+  await call(`${n1.url}/set/a`, { method: 'PUT', body: 'x' });
+  n1.service.replies.push({ kind: 'refused', code: 'READ_ONLY' });
+  const answer = await call(`${n1.url}/set/a`, { method: 'PUT', body: 'y' });
+  expect(answer).toMatchObject({
+    status: 507,
+    body: { type: 'urn:catena:problem:read-only', detail: expect.stringContaining('no effect') },
+  });
+  expect(await call(`${n1.url}/get/a`)).toMatchObject({ status: 200, body: 'x' });
 });
 
 test('while the chain changes, redirects carry the epoch, and no longer than that', async () => {
@@ -79,7 +136,7 @@ test('a node behind the epoch that the caller brings sends nobody back', async (
   expect((await call(`${n2.url}/get/a?epoch=x`)).status).toBe(400);
 });
 
-test.each(['NOT_READY', 'RECOVERING', 'BROKEN'] as const)(
+test.each(['NOT_READY', 'RECOVERING', 'BROKEN', 'OVERLOADED'] as const)(
   '%s is 503 with the reason and Retry-After',
   async (code) => {
     const { n1 } = await startChain(NAMES);
@@ -304,9 +361,9 @@ describe('forward=true', () => {
   test('follows the chain to where it has moved, writing once', async () => {
     const { n1, n2, n3, store } = await startChain(NAMES);
     n1.service.replies.push({ kind: 'moved', to: nodeId('n2'), epoch: epoch(2), requestId: requestId('r') });
-    n3.service.route = (intent, minEpoch) => {
+    n3.service.route = (intent, minEpoch, keys) => {
       for (const node of [n1, n2, n3]) node.service.configurationNow = fakeConfiguration(['n2', 'n3'], 2);
-      return Promise.resolve(n3.service.routeNow(intent, minEpoch) ?? { kind: 'here' });
+      return Promise.resolve(n3.service.routeNow(intent, minEpoch, keys) ?? { kind: 'here' });
     };
     n1.service.epoch = () => epoch(2);
     const answer = await call(`${n3.url}/increment/n?forward=true`, { method: 'POST' });

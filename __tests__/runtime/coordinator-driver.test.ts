@@ -202,6 +202,7 @@ describe('connections', () => {
       epoch: 0 as HeartbeatAnswer['epoch'],
       configuration: null,
       topology: null,
+      stop: false,
     });
     expect(end.closed).toBe(true);
   });
@@ -302,6 +303,158 @@ test('an edited file is taken, a bad one is refused in words', async () => {
   world.driver.refuseFile('t.json:1:1: expected a value');
   expect(world.driver.problem()).toBe('t.json:1:1: expected a value');
   expect(world.driver.topology().version).toBe(2);
+});
+
+test('what is heard is decided on at once, and not at the next beat of the clock', async () => {
+  const world = await start();
+  await until(() => world.onDisk() !== null, 'the first save');
+  for (const node of world.nodes) world.beat(node);
+  await until(() => world.driver.configuration() !== null, 'the first configuration');
+  expect(world.clock.now().monotonicMs).toBe(0);
+});
+
+describe('at a member that has lost its connection', () => {
+  async function withoutN2() {
+    const world = await start();
+    world.transport.holdKnocks = true;
+    await world.go();
+    const [, node] = world.nodes;
+    if (node === undefined) throw new Error('no node');
+    world.ends.get(node)?.hangUp();
+    world.ends.delete(node);
+    return { world, node, knocks: world.transport.knocks };
+  }
+
+  test('it knocks at once, and again 25 ms after each answer, one knock at a time', async () => {
+    const { world, knocks } = await withoutN2();
+    expect(knocks.map(({ address }) => address)).toEqual(['localhost:5467']);
+    await world.clock.advance(100);
+    expect(knocks).toHaveLength(1);
+    for (const knocked of [2, 3]) {
+      knocks.at(-1)?.answer('unknown');
+      await settle();
+      await world.clock.advance(24);
+      expect(knocks).toHaveLength(knocked - 1);
+      await world.clock.advance(1);
+      expect(knocks).toHaveLength(knocked);
+    }
+  });
+
+  test('it knocks less often where somebody listens', async () => {
+    const { world, knocks } = await withoutN2();
+    const sinceMs = world.clock.now().monotonicMs;
+    while (world.clock.now().monotonicMs < sinceMs + 2000) {
+      knocks.at(-1)?.answer('open');
+      await world.clock.advance(25);
+    }
+    expect(knocks.length).toBeLessThan(15);
+    expect(knocks.length).toBeGreaterThan(8);
+  });
+
+  test('it knocks no more when the member is back, and what an old knock finds counts for nothing', async () => {
+    const { world, node, knocks } = await withoutN2();
+    world.beat(node);
+    knocks.at(-1)?.answer('refused');
+    await world.go(10);
+    expect(knocks).toHaveLength(1);
+    expect(world.driver.configuration()?.members).toHaveLength(3);
+  });
+
+  test('it knocks no more when it stops', async () => {
+    const { world, knocks } = await withoutN2();
+    await world.driver.stop();
+    knocks.at(-1)?.answer('unknown');
+    await settle();
+    expect(world.clock.timers).toBe(0);
+    expect(knocks).toHaveLength(1);
+  });
+});
+
+describe('an edit', () => {
+  const ANY = { ifVersion: null, dryRun: false };
+  const edited = () => topologyFile({ limits: { keyBytes: 2048 } }).topology;
+
+  test('is answered when it is on disk', async () => {
+    const world = await start();
+    await world.go();
+    const reply = await world.driver.edit(edited(), ANY);
+    expect(reply).toMatchObject({ kind: 'taken', version: 2 });
+    expect(world.onDisk()?.topology?.version).toBe(2);
+    expect(world.driver.topology()).toMatchObject({ version: 2, topology: { limits: { keyBytes: 2048 } } });
+  });
+
+  test('that only asks what would be done changes nothing', async () => {
+    const world = await start();
+    await world.go();
+    expect(await world.driver.edit(edited(), { ifVersion: null, dryRun: true })).toMatchObject({
+      kind: 'taken',
+    });
+    expect(world.driver.topology().version).toBe(1);
+  });
+
+  test('of another version than the present one is told so', async () => {
+    const world = await start();
+    await world.go();
+    const reply = await world.driver.edit(edited(), { ifVersion: 7, dryRun: false });
+    expect(reply).toEqual({ kind: 'conflict', version: 1 });
+  });
+
+  test('several at once are each answered with what became of them', async () => {
+    const world = await start();
+    await world.go();
+    const replies = Promise.all(
+      [512, 2048, 4096]
+        .map((keyBytes) => topologyFile({ limits: { keyBytes } }).topology)
+        .map((topology) => world.driver.edit(topology, { ifVersion: 1, dryRun: false })),
+    );
+    await world.go();
+    expect((await replies).map(({ kind }) => kind)).toEqual(['taken', 'conflict', 'conflict']);
+  });
+
+  test('that can not be saved is said to be unknown in time, with the reason', async () => {
+    const world = await start();
+    await world.go();
+    world.disk.failing = 'DISK_FULL';
+    const error = codeOf(world.driver.edit(edited(), ANY));
+    await world.go(101);
+    expect(await error).toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      message: expect.stringContaining('no space is left'),
+    });
+  });
+
+  test('beyond the most that may wait is refused, and the others are not kept from their answers by a stop', async () => {
+    const world = await start();
+    await world.go();
+    world.disk.failing = 'DISK_FULL';
+    const errors = Array.from({ length: 8 }, () => codeOf(world.driver.edit(edited(), ANY)));
+    expect((await codeOf(world.driver.edit(edited(), ANY))).code).toBe('OVERLOADED');
+    await world.driver.stop();
+    const codes = (await Promise.all(errors)).map(({ code }) => code);
+    expect(new Set(codes)).toEqual(new Set(['OUTCOME_UNKNOWN']));
+    expect(world.clock.timers).toBe(0);
+    expect((await codeOf(world.driver.edit(edited(), ANY))).code).toBe('NOT_READY');
+  });
+
+  test('before it has started is refused', async () => {
+    expect((await codeOf(new World().driver.edit(edited(), ANY))).code).toBe('NOT_READY');
+  });
+});
+
+test('a node that is not there can not be the survivor, and why is said in words', async () => {
+  const world = await start();
+  await world.go();
+  const reply = await world.driver.force(nodeId('n9'));
+  expect(reply).toEqual({ kind: 'refused', problem: expect.stringContaining('n9') });
+});
+
+test('a survivor that is heard becomes the whole chain', async () => {
+  const world = await start();
+  await world.go();
+  const forced = world.driver.force(nodeId('n2'));
+  await world.go();
+  expect(await forced).toMatchObject({ kind: 'forced' });
+  expect(world.driver.history().some(({ members }) => members.join() === 'n2')).toBe(true);
 });
 
 test('before it starts it shows its file, and is not ready', () => {

@@ -16,9 +16,10 @@ class World {
   readonly logger = keepingLogger();
   readonly answers: HeartbeatAnswer[] = [];
   says: Partial<NodeReport> = {};
+  addresses = ['localhost:5460'];
   readonly link = new CoordinatorLink(
     {
-      address: 'localhost:5460',
+      addresses: () => this.addresses,
       heartbeatMs: () => 50,
       report: () => ({ ...new StoryNode('n1').report(), ...this.says }),
       answered: (answer) => this.answers.push(answer),
@@ -149,6 +150,88 @@ test('stopped in the turn in which the dial succeeds, it closes the connection',
   expect(world.network.wires).toHaveLength(1);
   expect(world.network.wiresOf('n1')).toEqual([]);
   expect(world.clock.timers).toBe(0);
+});
+
+describe('a coordinator that may be at several addresses', () => {
+  test('is looked for at the likeliest first, and at the next when nobody is there', async () => {
+    await world.coordinator.start();
+    world.addresses = ['localhost:5999', 'localhost:5460'];
+    world.link.start();
+    await world.clock.advance(1900);
+    expect(world.network.dials.every((dial) => dial === 'n1>5999')).toBe(true);
+    await world.clock.advance(200);
+    expect(world.link.connected).toBe(true);
+    expect(world.logger.lines.filter((line) => line.startsWith('warn')).length).toBeLessThanOrEqual(1);
+  });
+
+  test('is looked for at an address that is learned while it is dialled', async () => {
+    await world.coordinator.start();
+    world.addresses = ['localhost:5999'];
+    world.link.start();
+    await world.clock.advance(1000);
+    world.addresses = ['localhost:5460'];
+    await world.clock.advance(1100);
+    expect(world.link.connected).toBe(true);
+  });
+
+  test('is looked for at the next when somebody at the first never answers', async () => {
+    await world.network.of('stranger').accept({ hosts: ['127.0.0.1'], port: 5999 }, (connection) => {
+      connection.listen({ data: () => connection.close(), drained: () => {}, closed: () => {} });
+    });
+    await world.coordinator.start();
+    world.addresses = ['localhost:5999', 'localhost:5460'];
+    world.link.start();
+    await settle();
+    await world.clock.advance(100);
+    expect(world.network.wiresOf('c1')).toHaveLength(1);
+    expect(world.answers.length).toBeGreaterThan(0);
+  });
+
+  test('and can not be reached is said once in a while, as one', async () => {
+    world.addresses = ['localhost:5999', 'localhost:5460'];
+    world.link.start();
+    await world.clock.advance(8000);
+    const warnings = world.logger.lines.filter((line) => line.startsWith('warn'));
+    expect(warnings).toEqual([expect.stringContaining('localhost:5999 or localhost:5460')]);
+  });
+});
+
+describe('leaving', () => {
+  test('reports once more at once, and nothing after that; the connection stays', async () => {
+    await world.coordinator.start();
+    world.link.start();
+    await world.clock.advance(30);
+    world.says = { phase: 'stopping' };
+    const beats = world.beats;
+    world.link.leave();
+    await settle();
+    expect(world.coordinator.last('n1')?.phase).toBe('stopping');
+    world.link.beatNow();
+    await world.clock.advance(1000);
+    expect(world.beats).toBe(beats + 1);
+    expect(world.link.connected).toBe(true);
+    expect(world.clock.timers).toBe(0);
+  });
+
+  test('a connection that is lost behind it is not made anew, nor said to be lost', async () => {
+    await world.coordinator.start();
+    world.link.start();
+    await world.clock.advance(30);
+    world.link.leave();
+    world.network.wires[0]?.cut();
+    await world.clock.advance(1000);
+    expect(world.network.wires).toHaveLength(1);
+    expect(world.logger.lines.join()).not.toContain('lost the connection');
+    expect(world.clock.timers).toBe(0);
+  });
+
+  test('while it is dialled gives that up', async () => {
+    world.link.start();
+    await world.clock.advance(30);
+    world.link.leave();
+    await world.clock.advance(100);
+    expect(world.clock.timers).toBe(0);
+  });
 });
 
 describe('the log of dials', () => {

@@ -46,6 +46,7 @@ function linksByHand(onEvent: (event: ReplicaEvent, links: Links) => void = () =
   const logger = keepingLogger();
   const transport: Transport = {
     accept: () => Promise.reject(new Error('not here')),
+    knock: () => Promise.reject(new Error('not here')),
     dial: (address, { signal }) =>
       new Promise((resolve) => {
         dials.push({ address, signal, connect: resolve });

@@ -1,10 +1,21 @@
-import { nodeId } from '../../src/base/ids.ts';
+import { epoch, nodeId, seq } from '../../src/base/ids.ts';
+import type { Configuration } from '../../src/protocol/configuration.ts';
 import type { Replica } from '../../src/replica/replica.ts';
 import { Store } from '../../src/replica/store.ts';
-import { gaugesOf, healthOf, type NodeParts, readinessOf, statusOf } from '../../src/runtime/node-status.ts';
-import { at, configuration, incarnation, loneReplica, versionedTopology } from '../support/chain-builders.ts';
+import { type NodeParts, reportOf } from '../../src/runtime/node-parts.ts';
+import { gaugesOf, healthOf, readinessOf, statusOf } from '../../src/runtime/node-status.ts';
+import {
+  at,
+  configuration,
+  enter,
+  hello,
+  incarnation,
+  loneReplica,
+  versionedTopology,
+} from '../support/chain-builders.ts';
 
 const SELF = incarnation('n2');
+const STOPPING = { phase: 'stopping', reason: 'this node is stopping' } as const;
 const CHAIN = configuration(4, [incarnation('n1'), SELF, incarnation('n3')]);
 
 function parts(replica: Replica | null, more: Partial<NodeParts> = {}): NodeParts {
@@ -17,7 +28,13 @@ function parts(replica: Replica | null, more: Partial<NodeParts> = {}): NodePart
     topology: versionedTopology(['n1', 'n2', 'n3']),
     coordinatorConnected: true,
     waitingRequests: 0,
-    stopped: false,
+    reads: { clean: 0, dirty: 0 },
+    transfer: null,
+    stalledMs: 0,
+    trouble: null,
+    wellness: { sick: null, lately: null },
+    ended: null,
+    now: at(0),
     ...more,
   };
 }
@@ -89,7 +106,7 @@ test.each([
   ['recovering', () => null],
   ['running', () => named()],
 ])('a node that stops while %s is neither well nor ready', (_, make) => {
-  const stopping = parts(make(), { stopped: true });
+  const stopping = parts(make(), { ended: STOPPING });
   expect(healthOf(stopping)).toEqual({ well: false, reason: 'this node is stopping' });
   expect(readinessOf(stopping)).toEqual({ well: false, reason: 'this node is stopping' });
   expect(statusOf(stopping)).toMatchObject({ phase: 'stopping' });
@@ -110,4 +127,110 @@ test('status is JSON through and through', () => {
     const said = statusOf(parts(replica));
     expect(JSON.parse(JSON.stringify(said))).toEqual(said);
   }
+});
+
+describe('what a node waits for is said in words', () => {
+  const LAST = incarnation('n3');
+
+  /** n3, the tail, in session with its predecessor. */
+  function tail(chain: Configuration, fenceMs = 0): Replica {
+    const replica = loneReplica(LAST);
+    enter(replica, chain);
+    const greeting = { ...hello(chain, SELF), fenceMs };
+    replica.step({ kind: 'message', link: 1, message: greeting }, at(0));
+    replica.step({ kind: 'message', link: 1, message: { kind: 'resume', after: seq(0) } }, at(0));
+    return replica;
+  }
+
+  const waiting = (replica: Replica, nowMs = 0) =>
+    statusOf(parts(replica, { self: replica.self, now: at(nowMs) }));
+
+  test('the lease', () => {
+    const replica = tail(CHAIN);
+    expect(waiting(replica)).toMatchObject({
+      lease: { needed: true, held: false, leaseMs: 200, leftMs: 0, waits: expect.any(String) },
+      waiting: { reads: expect.stringContaining('lease'), writes: null },
+    });
+    replica.step({ kind: 'message', link: 1, message: { kind: 'grant', id: 1 } }, at(50));
+    expect(waiting(replica, 50)).toMatchObject({
+      lease: { needed: true, held: true, leftMs: 150, waits: null },
+      waiting: { reads: null, writes: null },
+    });
+    expect(waiting(replica, 200)).toMatchObject({ lease: { held: false } });
+  });
+
+  test('the fence, with the time left', () => {
+    const head = loneReplica(incarnation('n1'));
+    enter(head, { ...configuration(4, [incarnation('n1')]), fence: epoch(4) });
+    const said = waiting(head, 90);
+    expect(said).toMatchObject({ fence: { epoch: 4, waitMs: 130 }, waiting: { reads: null } });
+    expect(said.waiting).toMatchObject({ writes: expect.stringMatching(/fence: leases .* another 130 ms/) });
+    expect(readinessOf(parts(head, { now: at(90) })).well).toBe(true);
+    expect(waiting(head, 221)).toMatchObject({ fence: { waitMs: 0 }, waiting: { writes: null } });
+  });
+
+  test('a seal, during which a write still is answered here', () => {
+    const head = loneReplica(incarnation('n1'));
+    enter(head, { ...configuration(4, [incarnation('n1')]), sealed: true });
+    expect(waiting(head, 1000).waiting).toMatchObject({ writes: expect.stringContaining('seal') });
+  });
+
+  test('that it was asked to serve no more reads', () => {
+    const replica = tail(CHAIN);
+    replica.step({ kind: 'stop-serving', epoch: epoch(4) }, at(0));
+    expect(waiting(replica)).toMatchObject({ stopped: true });
+    expect(waiting(replica).waiting).toMatchObject({
+      reads: expect.stringContaining('asked to serve no more'),
+    });
+  });
+});
+
+test('a sick node says why, and is ready: it answers, if only with a refusal', () => {
+  const head = loneReplica(incarnation('n1'));
+  enter(head, configuration(4, [incarnation('n1')]));
+  head.step({ kind: 'disk-failed', reason: 'the disk is full' }, at(1000));
+  const sick = parts(head, { now: at(1000), trouble: { code: 'DISK_FULL', reason: 'the disk is full' } });
+  expect(statusOf(sick)).toMatchObject({ phase: 'sick', problem: 'the disk is full', readOnly: true });
+  expect(healthOf(sick)).toEqual({ well: false, reason: 'the disk is full' });
+  expect(readinessOf(sick)).toEqual({ well: true, reason: null });
+  expect(gaugesOf(sick)).toMatchObject({ sick: 1 });
+  expect(reportOf(sick, head.self)).toMatchObject({ phase: 'sick', problem: 'the disk is full' });
+});
+
+test('a fault of the clock that did no harm is shown by a node that is well', () => {
+  const held = parts(named(), { wellness: { sick: null, lately: 'it was held up' } });
+  expect(healthOf(held)).toEqual({ well: true, reason: 'it was held up' });
+  expect(statusOf(held)).toMatchObject({ phase: 'running', problem: null, lately: 'it was held up' });
+});
+
+test('faults of the clock again and again are a sickness', () => {
+  const sick = parts(named(), { wellness: { sick: 'again', lately: 'it was held up' } });
+  expect(healthOf(sick)).toEqual({ well: false, reason: 'again' });
+  expect(reportOf(sick, SELF)).toMatchObject({ phase: 'sick', problem: 'again' });
+});
+
+test('a node that could not start is broken with the reason, and one whose log is damaged too', () => {
+  const ended = parts(null, { ended: { phase: 'broken', reason: 'no space' } });
+  const damaged = parts(null, { trouble: { code: 'CORRUPT', reason: 'no sense' } });
+  for (const [broken, reason] of [
+    [ended, 'no space'],
+    [damaged, 'no sense'],
+  ] as const) {
+    expect(statusOf(broken)).toMatchObject({ phase: 'broken', problem: reason });
+    expect(healthOf(broken)).toEqual({ well: false, reason });
+    expect(readinessOf(broken)).toEqual({ well: false, reason });
+    expect(reportOf(broken, SELF)).toMatchObject({
+      phase: 'broken',
+      problem: reason,
+      empty: false,
+      ready: false,
+    });
+  }
+});
+
+test('the state transfer is shown with its rate, and reported without', () => {
+  const progress = { bytes: 5, bytesTotal: 10, keys: 1, keysTotal: 2 };
+  const joining = parts(named(), { transfer: { ...progress, bytesPerSecond: 7, secondsLeft: 1 } });
+  expect(statusOf(joining).transfer).toMatchObject({ bytes: 5, bytesPerSecond: 7, secondsLeft: 1 });
+  expect(reportOf(joining, SELF).transfer).toEqual(progress);
 });

@@ -42,7 +42,7 @@ describe('stop', () => {
       const gate = world.hold(node.disk, matches);
       const starting = node.driver.start().catch(() => undefined);
       await until(() => gate.held.length > 0, 'the operation');
-      const route = later(node.driver.route('read', NO_EPOCH));
+      const route = later(node.driver.route('read', NO_EPOCH, null));
       const stopping = later(node.driver.stop().then(() => true));
       await settle();
       expect(route.value).toMatchObject({ kind: 'unavailable' });
@@ -98,7 +98,7 @@ describe('stop', () => {
     const [head, middle, tail] = await threeInAChain(world);
     const gate = world.hold(middle.disk, logSync);
     const writing = write(head, 'k', 'v', 'mine');
-    const route = later(head.driver.route('read', epoch(9)));
+    const route = later(head.driver.route('read', epoch(9), null));
     await settle();
     await head.driver.stop();
     expect(writing.reply).toEqual({ kind: 'unknown', requestId: 'mine' });
@@ -107,7 +107,7 @@ describe('stop', () => {
       code: 'NOT_READY',
       reason: 'this node is stopping',
     });
-    expect(await head.driver.route('read', NO_EPOCH)).toMatchObject({ kind: 'unavailable' });
+    expect(await head.driver.route('read', NO_EPOCH, null)).toMatchObject({ kind: 'unavailable' });
     expect(await head.driver.write({ kind: 'tick' }, null)).toEqual({ kind: 'refused', code: 'NOT_READY' });
     expect(head.driver.readiness()).toEqual({ well: false, reason: 'this node is stopping' });
     expect(head.status).toMatchObject({ phase: 'stopping' });
@@ -129,7 +129,7 @@ describe('stop', () => {
     expect(again.status).toMatchObject({ received: 1, committed: 1, keys: 1 });
   });
 
-  test('of a broken node ends too, and frees everything', async () => {
+  test('of a sick node ends too, and frees everything', async () => {
     const node = await oneAlone(world);
     failOn(node.disk, logSync);
     write(node, 'k', 'v');

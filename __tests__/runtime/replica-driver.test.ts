@@ -38,10 +38,18 @@ describe('a chain of three', () => {
     await world.goUntil(() => nodes.every(({ status }) => status.ready === true), 'a chain');
     const [head, middle, tail] = nodes.map(({ driver }) => driver);
     expect(nodes.map(({ driver }) => driver.role())).toEqual(['head', 'middle', 'tail']);
-    expect(middle?.routeNow('write', NO_EPOCH)).toMatchObject({ kind: 'elsewhere', node: 'n1', epoch: 1 });
-    expect(middle?.routeNow('read', NO_EPOCH)).toMatchObject({ kind: 'elsewhere', node: 'n3', epoch: 1 });
-    expect(head?.routeNow('write', NO_EPOCH)).toEqual({ kind: 'here' });
-    expect(tail?.routeNow('read', NO_EPOCH)).toEqual({ kind: 'here' });
+    expect(middle?.routeNow('write', NO_EPOCH, null)).toMatchObject({
+      kind: 'elsewhere',
+      node: 'n1',
+      epoch: 1,
+    });
+    expect(middle?.routeNow('read', NO_EPOCH, null)).toMatchObject({
+      kind: 'elsewhere',
+      node: 'n3',
+      epoch: 1,
+    });
+    expect(head?.routeNow('write', NO_EPOCH, null)).toEqual({ kind: 'here' });
+    expect(tail?.routeNow('read', NO_EPOCH, null)).toEqual({ kind: 'here' });
     await coordinator.stop();
   });
 
@@ -171,8 +179,8 @@ describe('a chain whose head can not reach its tail', () => {
 
   test('lets a read wait 1 s and a write 5 s, and says what each waited for', async () => {
     const { tail } = await apart();
-    const read = later(tail.driver.route('read', NO_EPOCH));
-    const ahead = later(tail.driver.route('write', epoch(9)));
+    const read = later(tail.driver.route('read', NO_EPOCH, null));
+    const ahead = later(tail.driver.route('write', epoch(9), null));
     await world.clock.advance(980);
     expect(read.value).toBeNull();
     await world.clock.advance(20);
@@ -188,7 +196,7 @@ describe('a chain whose head can not reach its tail', () => {
 
   test('serves the read that waits as soon as the session opens', async () => {
     const { tail } = await apart();
-    const read = later(tail.driver.route('read', NO_EPOCH));
+    const read = later(tail.driver.route('read', NO_EPOCH, null));
     world.network.cutOff.clear();
     await world.clock.advance(400);
     expect(read.value).toEqual({ kind: 'here' });
@@ -232,6 +240,7 @@ describe('while it recovers', () => {
   test('it reports recovering under the incarnation of this start, before its log is read', async () => {
     const before = await oneAlone(world);
     await before.driver.stop();
+    await settle();
     world.coordinator.reports.length = 0;
     const node = world.node('n1');
     const gate = world.hold(node.disk, ({ kind, path }) => kind === 'list' && path === 'snapshots');
@@ -254,7 +263,7 @@ describe('while it recovers', () => {
     const starting = node.driver.start();
     await settle();
     expect(await node.driver.write({ kind: 'tick' }, null)).toEqual({ kind: 'refused', code: 'NOT_READY' });
-    const route = later(node.driver.route('read', NO_EPOCH));
+    const route = later(node.driver.route('read', NO_EPOCH, null));
     await world.clock.advance(980);
     expect(route.value).toBeNull();
     await world.clock.advance(20);
@@ -278,7 +287,7 @@ describe('while it recovers', () => {
     await settle();
     world.choose([node], 2);
     await world.clock.advance(200);
-    const route = later(node.driver.route('read', NO_EPOCH));
+    const route = later(node.driver.route('read', NO_EPOCH, null));
     gate.release();
     await starting;
     await world.goUntil(() => node.driver.epoch() === 2, 'the epoch');
@@ -294,7 +303,7 @@ describe('while it recovers', () => {
     const starting = node.driver.start();
     await until(() => node.incarnation !== null, 'the incarnation');
     world.choose([node], 1);
-    await world.goUntil(() => node.driver.routeNow('write', NO_EPOCH)?.kind === 'here', 'the head');
+    await world.goUntil(() => node.driver.routeNow('write', NO_EPOCH, null)?.kind === 'here', 'the head');
     const writing = write(node, 'k', 'v');
     await settle();
     open();
@@ -303,20 +312,20 @@ describe('while it recovers', () => {
     expect(writing.reply).toMatchObject({ kind: 'applied' });
   });
 
-  test('a disk that fails before the port is bound breaks the node all the same', async () => {
+  test('a disk that fails before the port is bound makes the node sick all the same', async () => {
     await world.coordinator.start();
     const open = heldPort(world);
     const node = world.node('n1');
     const starting = node.driver.start();
     await until(() => node.incarnation !== null, 'the incarnation');
     world.choose([node], 1);
-    await world.goUntil(() => node.driver.routeNow('write', NO_EPOCH)?.kind === 'here', 'the head');
+    await world.goUntil(() => node.driver.routeNow('write', NO_EPOCH, null)?.kind === 'here', 'the head');
     failOn(node.disk, logSync);
     const writing = write(node, 'k', 'v', 'mine');
     await settle();
     open();
     await starting;
-    await settle();
+    await world.clock.advance(5020);
     expect(node.driver.health()).toEqual({ well: false, reason: expect.stringContaining('log/') });
     expect(writing.reply).toEqual({ kind: 'unknown', requestId: 'mine' });
   });

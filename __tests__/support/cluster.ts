@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,17 +13,56 @@ interface Running {
   readonly output: string[];
 }
 
+/** How a process is reached, as the topology file has it. */
+export interface AddressText {
+  readonly urls: string[];
+  readonly peer: string;
+}
+
+/** A topology file, to be edited. */
+export interface TopologyText {
+  replicas: number;
+  chain: string[];
+  nodes: Record<string, AddressText>;
+  [section: string]: unknown;
+}
+
+/** What `GET /topology` says. */
+export interface ClusterView {
+  readonly topology: TopologyText;
+  readonly version: number;
+  readonly configuration: {
+    readonly epoch: number;
+    readonly members: readonly { readonly node: string; readonly storeId: string; readonly boot: number }[];
+    readonly joiner: { readonly node: string } | null;
+    readonly sealed: boolean;
+    readonly fence: number;
+    readonly reads: string;
+    readonly leaseMs: number;
+  } | null;
+  readonly problem: string | null;
+}
+
+/** What `GET /history` says of one configuration. */
+export interface HistoryView {
+  readonly epoch: number;
+  readonly time: string;
+  readonly reason: string;
+  readonly change: string;
+  readonly members: readonly string[];
+}
+
 /** A chain of real processes on loopback, each with a data directory below one temporary folder. */
 export class Cluster {
   readonly folder: string;
   readonly topologyFile: string;
   readonly nodes: readonly string[];
   readonly coordinator = 'c1';
-  readonly #ports: ReadonlyMap<string, number>;
+  readonly #ports: Map<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #data = new Map<string, string>();
 
-  private constructor(folder: string, nodes: readonly string[], ports: ReadonlyMap<string, number>) {
+  private constructor(folder: string, nodes: readonly string[], ports: Map<string, number>) {
     this.folder = folder;
     this.topologyFile = join(folder, 'topology.json');
     this.nodes = nodes;
@@ -57,6 +96,13 @@ export class Cluster {
     return `http://localhost:${this.#ports.get(name)}`;
   }
 
+  /** Finds an address for a node that is to be added to the topology. */
+  async allot(name: string): Promise<AddressText> {
+    const [http = 0, peer = 0] = await freePorts(2);
+    this.#ports.set(name, http);
+    return { urls: [`http://localhost:${http}`], peer: `localhost:${peer}` };
+  }
+
   dataOf(name: string): string {
     return this.#data.get(name) ?? join(this.folder, name);
   }
@@ -66,11 +112,11 @@ export class Cluster {
     this.#data.set(name, directory);
   }
 
-  start(name: string): void {
+  start(name: string, topologyFile = this.topologyFile): void {
     const kind = name === this.coordinator ? 'coordinator' : 'node';
     const child = spawn(
       process.execPath,
-      [MAIN, kind, name, '--topology', this.topologyFile, '--data', this.dataOf(name)],
+      [MAIN, kind, name, '--topology', topologyFile, '--data', this.dataOf(name)],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const output: string[] = [];
@@ -148,6 +194,77 @@ export class Cluster {
 
   async topologyText(): Promise<string> {
     return readFile(this.topologyFile, 'utf8');
+  }
+
+  /** Edits the topology file as an editor does, which replaces it. */
+  async edit(change: (topology: TopologyText) => void): Promise<void> {
+    const topology = JSON.parse(await this.topologyText()) as TopologyText;
+    change(topology);
+    await this.writeTopology(JSON.stringify(topology, null, 2));
+  }
+
+  /** Replaces the topology file by this text, good or bad. */
+  async writeTopology(text: string): Promise<void> {
+    await writeFile(`${this.topologyFile}.new`, text);
+    await rename(`${this.topologyFile}.new`, this.topologyFile);
+  }
+
+  /** `PUT /topology` at the coordinator. */
+  async put(topology: TopologyText, ifMatch: number | null = null): Promise<Response> {
+    const condition: Record<string, string> = ifMatch === null ? {} : { 'If-Match': `"${ifMatch}"` };
+    return fetch(`${this.url(this.coordinator)}/topology`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json', ...condition },
+      body: JSON.stringify(topology),
+    });
+  }
+
+  /** What the coordinator wants and has chosen. */
+  async view(): Promise<ClusterView> {
+    return (await fetch(`${this.url(this.coordinator)}/topology`)).json() as Promise<ClusterView>;
+  }
+
+  /** The chain now, head first, as the coordinator has chosen it. */
+  async members(): Promise<string[]> {
+    return ((await this.view()).configuration?.members ?? []).map(({ node }) => node);
+  }
+
+  async history(): Promise<readonly HistoryView[]> {
+    const answer = await fetch(`${this.url(this.coordinator)}/history`);
+    return ((await answer.json()) as { configurations: HistoryView[] }).configurations;
+  }
+
+  /** Waits until the chain has this many members, each of them ready in its epoch, and nothing is on its way; who they are. */
+  async whole(count: number, limitMs = 60_000): Promise<readonly string[]> {
+    let seen = 'nothing was seen';
+    let members: readonly string[] = [];
+    const look = async (): Promise<boolean> => {
+      const { configuration } = await this.view();
+      members = (configuration?.members ?? []).map(({ node }) => node);
+      const states = await Promise.all(members.map((name) => this.status(name)));
+      const brief = states.map(({ node, epoch, role, ready, phase }) => ({
+        node,
+        epoch,
+        role,
+        ready,
+        phase,
+      }));
+      seen = `${JSON.stringify(configuration)}\n${JSON.stringify(brief)}`;
+      return (
+        configuration !== null &&
+        members.length === count &&
+        configuration.joiner === null &&
+        !configuration.sealed &&
+        states.every(({ epoch, ready }) => epoch === configuration.epoch && ready === true)
+      );
+    };
+    await until(
+      () => look().catch(() => false),
+      `a whole chain of ${count}`,
+      () => seen,
+      limitMs,
+    );
+    return members;
   }
 
   /** Ends everything and removes the folder. */

@@ -63,6 +63,7 @@ export function fakeTopology(
       },
       origins: more.origins ?? [],
     },
+    departing: {},
   };
 }
 
@@ -191,6 +192,8 @@ export class FakeNodeService implements NodeService {
   readonly replies: WriteReply[] = [];
   /** Every write that came here. */
   readonly writes: { command: Command; requestId: string | null }[] = [];
+  /** What each read that asked for its way was to show, `null` for more than can be listed. */
+  readonly keysRead: (readonly string[] | null)[] = [];
   /** Said instead of what the configuration says. */
   unavailable: Extract<Route, { kind: 'unavailable' }> | null = null;
   healthNow: Health = { well: true, reason: null };
@@ -224,10 +227,13 @@ export class FakeNodeService implements NodeService {
   epoch(): Epoch {
     return this.configurationNow?.epoch ?? epoch(0);
   }
-  routeNow(intent: Intent, minEpoch: Epoch): Route | null {
+  routeNow(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Route | null {
+    if (intent === 'read') this.keysRead.push(keys);
     if (this.unavailable !== null) return this.unavailable;
     if (this.configurationNow === null || minEpoch > this.epoch()) return null;
-    const { members } = this.configurationNow;
+    const { members, reads } = this.configurationNow;
+    const isMember = members.some(({ node }) => node === this.node);
+    if (intent === 'read' && reads === 'any' && isMember) return { kind: 'here' };
     const target = intent === 'write' ? members[0] : members.at(-1);
     if (target === undefined) throw new AssertionError('a configuration has members');
     return target.node === this.node
@@ -235,8 +241,8 @@ export class FakeNodeService implements NodeService {
       : { kind: 'elsewhere', node: target.node, epoch: this.epoch() };
   }
   /** Doesn't wait: what can't be said now is unavailable. */
-  route(intent: Intent, minEpoch: Epoch): Promise<Route> {
-    const route = this.routeNow(intent, minEpoch);
+  route(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Promise<Route> {
+    const route = this.routeNow(intent, minEpoch, keys);
     return Promise.resolve(
       route ?? { kind: 'unavailable', code: 'NOT_READY', reason: 'no configuration is known' },
     );

@@ -1,12 +1,17 @@
 import { CatenaError } from '../../src/base/errors.ts';
 import { epoch, type NodeId, nodeId, storeId } from '../../src/base/ids.ts';
 import { encodeMessage, MessageDecoder } from '../../src/codec/message-codec.ts';
-import type { Connection } from '../../src/ports/transport.ts';
+import type { Connection, Listening } from '../../src/ports/transport.ts';
 import type { Configuration, Incarnation } from '../../src/protocol/configuration.ts';
 import type { NodeReport } from '../../src/protocol/messages.ts';
 import type { Topology, VersionedTopology } from '../../src/protocol/topology.ts';
 import type { WriteReply } from '../../src/replica/events.ts';
-import { ReplicaDriver } from '../../src/runtime/replica-driver.ts';
+import { Node } from '../../src/runtime/node.ts';
+import {
+  ReplicaDriver,
+  type ReplicaDriverDeps,
+  type ReplicaDriverOptions,
+} from '../../src/runtime/replica-driver.ts';
 import { clientId, set, single, value } from './builders.ts';
 import { configuration } from './chain-builders.ts';
 import { topologyFile } from './coordinator-story.ts';
@@ -24,17 +29,26 @@ export class ScriptedCoordinator {
   silent = false;
   /** Closes each connection as soon as a heartbeat comes. */
   hostile = false;
+  /** Asks these to serve no more reads in the present epoch. */
+  readonly stops = new Set<string>();
   readonly reports: NodeReport[] = [];
   readonly #network: MemoryNetwork;
+  readonly #listening = new Map<number, Listening>();
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
   }
 
-  async start(): Promise<() => Promise<void>> {
-    const at = { hosts: ['127.0.0.1'], port: COORDINATOR_PORT };
+  /** Listens at this port too. */
+  async start(port = COORDINATOR_PORT): Promise<void> {
+    const at = { hosts: ['127.0.0.1'], port };
     const listening = await this.#network.of('c1').accept(at, (connection) => this.#accept(connection));
-    return () => listening.close();
+    this.#listening.set(port, listening);
+  }
+
+  /** Listens at this port no more; connections stay. */
+  async end(port = COORDINATOR_PORT): Promise<void> {
+    await this.#listening.get(port)?.close();
   }
 
   /** What `name` said last. */
@@ -67,30 +81,35 @@ export class ScriptedCoordinator {
         epoch: epoch(chosen?.epoch ?? 0),
         configuration: report.configuration?.epoch === chosen?.epoch ? null : chosen,
         topology: this.topology && report.topologyVersion < this.topology.version ? this.topology : null,
+        stop: this.stops.has(report.incarnation.node),
       }),
     );
   }
 }
 
 /** One node: its driver, and the disk and the log that it has. */
-class WorldNode {
+class WorldNode<Driver extends ReplicaDriver | Node = ReplicaDriver | Node> {
   readonly name: NodeId;
-  readonly driver: ReplicaDriver;
+  readonly driver: Driver;
   readonly disk: MemoryDisk;
   readonly logger = keepingLogger();
 
-  constructor(name: string, world: ReplicaWorld, disk: MemoryDisk, topology: Topology) {
+  constructor(
+    name: string,
+    { world, disk, topology }: { world: ReplicaWorld; disk: MemoryDisk; topology: Topology },
+    make: (options: ReplicaDriverOptions, deps: ReplicaDriverDeps) => Driver,
+  ) {
     this.name = nodeId(name);
     this.disk = disk;
     const port = Number(topology.nodes[this.name]?.peer.split(':')[1]);
-    this.driver = new ReplicaDriver(
+    this.driver = make(
       { node: this.name, topology, peer: { hosts: ['127.0.0.1'], port } },
       {
         clock: world.clock,
         disk,
         transport: world.network.of(name),
         logger: this.logger,
-        newStoreId: () => storeId(`store of ${name}`),
+        newStoreId: () => storeId(`store of ${name}${'+'.repeat(world.madeStore(name))}`),
       },
     );
   }
@@ -111,6 +130,7 @@ export class ReplicaWorld {
   readonly coordinator = new ScriptedCoordinator(this.network);
   readonly topology: Topology;
   readonly #disks = new Map<string, MemoryDisk>();
+  readonly #stores = new Map<string, number>();
   readonly #nodes: WorldNode[] = [];
   readonly #releases: (() => void)[] = [];
 
@@ -119,20 +139,40 @@ export class ReplicaWorld {
   }
 
   /** A node that has not been started, on the disk that the one before it of this name left. */
-  node(name: string, topology = this.topology): WorldNode {
+  node(name: string, topology = this.topology): WorldNode<ReplicaDriver> {
+    return this.#make(name, topology, (options, deps) => new ReplicaDriver(options, deps));
+  }
+
+  /** The same, but it starts over by itself where that helps. */
+  whole(name: string, topology = this.topology): WorldNode<Node> {
+    return this.#make(name, topology, (options, deps) => new Node(options, deps));
+  }
+
+  #make<Driver extends ReplicaDriver | Node>(
+    name: string,
+    topology: Topology,
+    make: (options: ReplicaDriverOptions, deps: ReplicaDriverDeps) => Driver,
+  ): WorldNode<Driver> {
     const disk = this.#disks.get(name) ?? new MemoryDisk(`/data/${name}`);
     this.#disks.set(name, disk);
-    const node = new WorldNode(name, this, disk, topology);
+    const node = new WorldNode(name, { world: this, disk, topology }, make);
     this.#nodes.push(node);
     return node;
   }
 
   /** A node that has started and has no place yet. */
-  async started(name: string): Promise<WorldNode> {
+  async started(name: string): Promise<WorldNode<ReplicaDriver>> {
     const node = this.node(name);
     await node.driver.start();
     await settle();
     return node;
+  }
+
+  /** How many stores of this name were made before; this is one more. */
+  madeStore(name: string): number {
+    const before = this.#stores.get(name) ?? 0;
+    this.#stores.set(name, before + 1);
+    return before;
   }
 
   /** Names these nodes as the members of an epoch, and waits until each says that it is ready. */
@@ -187,7 +227,9 @@ export class ReplicaWorld {
 }
 
 /** Three nodes that are a chain, and the coordinator that made them one. */
-export async function threeInAChain(world: ReplicaWorld): Promise<[WorldNode, WorldNode, WorldNode]> {
+export async function threeInAChain(
+  world: ReplicaWorld,
+): Promise<[WorldNode<ReplicaDriver>, WorldNode<ReplicaDriver>, WorldNode<ReplicaDriver>]> {
   await world.coordinator.start();
   const nodes = [await world.started('n1'), await world.started('n2'), await world.started('n3')] as const;
   await world.form(nodes);
@@ -195,7 +237,7 @@ export async function threeInAChain(world: ReplicaWorld): Promise<[WorldNode, Wo
 }
 
 /** One node that is a chain of its own. */
-export async function oneAlone(world: ReplicaWorld): Promise<WorldNode> {
+export async function oneAlone(world: ReplicaWorld): Promise<WorldNode<ReplicaDriver>> {
   await world.coordinator.start();
   const node = await world.started('n1');
   await world.form([node]);

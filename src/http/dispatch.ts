@@ -58,19 +58,24 @@ export class Dispatch {
   }
 
   /**
-   * Calls `here` in the turn in which this node may answer a read, or sends the request on. `body` is what was read of
-   * it. With `streamed` a forwarded answer is handed back as it comes.
+   * Calls `here` in the turn in which this node may answer a read, or sends the request on. `keys` are those that it is to
+   * show, `null` for more than can be listed. `body` is what was read of it. With `streamed` a forwarded answer is handed back
+   * as it comes.
    */
   async read(
     exchange: Exchange,
     here: () => void | Promise<void>,
-    { body = null, streamed = false }: { body?: Buffer | null; streamed?: boolean } = {},
+    {
+      keys,
+      body = null,
+      streamed = false,
+    }: { keys: readonly string[] | null; body?: Buffer | null; streamed?: boolean },
   ): Promise<void> {
     const attempt = new Attempt(exchange, 'read', this.#clock);
     for (;;) {
       const route =
-        this.#service.routeNow('read', attempt.minEpoch) ??
-        (await this.#service.route('read', attempt.minEpoch));
+        this.#service.routeNow('read', attempt.minEpoch, keys) ??
+        (await this.#service.route('read', attempt.minEpoch, keys));
       if (route.kind === 'here') return await here();
       const destination = this.#elsewhere(attempt, route);
       if (!attempt.forwards) return this.#redirect(attempt, destination);
@@ -91,8 +96,8 @@ export class Dispatch {
     let bodyRead = false;
     for (;;) {
       const route =
-        this.#service.routeNow('write', attempt.minEpoch) ??
-        (await this.#service.route('write', attempt.minEpoch));
+        this.#service.routeNow('write', attempt.minEpoch, null) ??
+        (await this.#service.route('write', attempt.minEpoch, null));
       const destination = route.kind === 'here' ? null : this.#elsewhere(attempt, route);
       if (destination !== null && !attempt.forwards) return this.#redirect(attempt, destination);
       if (!bodyRead) body = await write.body();
@@ -170,7 +175,7 @@ export class Dispatch {
         requestId: attempt.uncertain ? attempt.requestId : null,
       },
       from: this.#service.node,
-      topology: this.#service.topology().topology,
+      topology: this.#service.topology(),
     });
   }
 
@@ -178,7 +183,7 @@ export class Dispatch {
     const { exchange, requestId } = attempt;
     const given = exchange.header('idempotency-key') !== undefined;
     return {
-      base: addressBetweenNodes(this.#service.topology().topology, node),
+      base: addressBetweenNodes(this.#service.topology(), node),
       path: pathFor(exchange, { node, epoch: since, requestId: given ? null : requestId }),
       body,
     };
@@ -276,6 +281,11 @@ function refusedWrite(code: Extract<WriteReply, { kind: 'refused' }>['code']): R
       return new Refusal(
         code,
         'this attempt had no effect: the store holds all it may (limits.storeBytes); delete keys, or raise the limit',
+      );
+    case 'READ_ONLY':
+      return new Refusal(
+        code,
+        'this attempt had no effect: the disk of the head takes no more data, see its /status; reads go on, and writes do when another node has taken its place',
       );
     case 'OVERLOADED':
       return new Refusal(

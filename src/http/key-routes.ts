@@ -50,10 +50,11 @@ class KeyRoutes {
 
   get(exchange: Exchange): Promise<void> {
     const key = this.#key(exchange);
-    return this.#dispatch.read(exchange, () => {
+    const here = (): void => {
       const record = this.#service.get(key);
       answerValue(exchange, { key, record, logTimeMs: this.#service.logTimeMs() });
-    });
+    };
+    return this.#dispatch.read(exchange, here, { keys: [key] });
   }
 
   set(exchange: Exchange): Promise<void> {
@@ -96,15 +97,17 @@ class KeyRoutes {
 
   keys(exchange: Exchange): Promise<void> {
     const query = pageQueryOf(exchange, this.#limits().keyBytes);
-    return this.#dispatch.read(exchange, () => {
+    const here = (): void => {
       const { values } = query;
       answerPage(exchange, this.#service.page(query), { values, logTimeMs: this.#service.logTimeMs() });
-    });
+    };
+    return this.#dispatch.read(exchange, here, { keys: null });
   }
 
   export(exchange: Exchange): Promise<void> {
     const prefix = prefixOf(exchange, this.#limits().keyBytes);
     return this.#dispatch.read(exchange, () => this.#exports.answer(exchange, this.#service, prefix), {
+      keys: null,
       streamed: true,
     });
   }
@@ -129,7 +132,8 @@ class KeyRoutes {
     if (!operations.some(isWrite)) {
       const here = (): void =>
         answer({ outcome: this.#service.readBatch(operations, { atomic }), replayed: false }, command);
-      return await this.#dispatch.read(exchange, here, { body });
+      const keys = operations.map(({ key }) => key);
+      return await this.#dispatch.read(exchange, here, { keys, body });
     }
     const read = (): Promise<Buffer> => Promise.resolve(body);
     await this.#dispatch.write(exchange, { requestId, body: read, command: () => command, answer });

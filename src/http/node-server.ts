@@ -8,7 +8,7 @@ import { keyRoutes } from './key-routes.ts';
 import { HTTP_LIMITS, type HttpParts } from './limits.ts';
 import type { HttpServer } from './listeners.ts';
 import { HttpMetrics } from './metrics.ts';
-import { indexRoute, pageRoutes } from './pages.ts';
+import { indexRoute, nodeTopologyRoute, pageRoutes } from './pages.ts';
 
 /** The HTTP side of a node: every route of INTERFACE.md but `/watch`. */
 export function createNodeServer(options: HttpParts & { readonly service: NodeService }): HttpServer {
@@ -19,7 +19,8 @@ export function createNodeServer(options: HttpParts & { readonly service: NodeSe
   const dispatch = new Dispatch({ service, clock, identity, forwarder });
   const routes = [
     ...keyRoutes({ service, dispatch, exports: new Exports({ clock }) }),
-    ...pageRoutes(service, { metrics, problem: () => null }),
+    nodeTopologyRoute(service),
+    ...pageRoutes(service, { metrics }),
   ];
   const about = {
     catena: 'a key-value store replicated by chain replication; this is one of its nodes',

@@ -1,5 +1,5 @@
 import type { Epoch, NodeId, RequestId } from '../base/ids.ts';
-import type { Address, Topology } from '../protocol/topology.ts';
+import { type Address, addressOfNode, type VersionedTopology } from '../protocol/topology.ts';
 import { peerHost, redirectTarget, sameHost, urlEndpoint } from '../topology/addresses.ts';
 import type { Exchange } from './exchange.ts';
 import { Refusal } from './problem.ts';
@@ -17,11 +17,11 @@ export interface Destination {
 /** Sends the caller on, to the address of the node that is on the network which the request came by. */
 export function redirect(
   exchange: Exchange,
-  { destination, from, topology }: { destination: Destination; from: NodeId; topology: Topology },
+  { destination, from, topology }: { destination: Destination; from: NodeId; topology: VersionedTopology },
 ): void {
   const to = addressOf(topology, destination.node);
   const base = redirectTarget({
-    from: topology.nodes[from] ?? to,
+    from: addressOfNode(topology, from) ?? to,
     to,
     host: exchange.request.headers.host,
   });
@@ -53,7 +53,7 @@ function addressFor(
 }
 
 /** The address by which a node reaches another: that on the host where its neighbours reach it, else the first. */
-export function addressBetweenNodes(topology: Topology, node: NodeId): string {
+export function addressBetweenNodes(topology: VersionedTopology, node: NodeId): string {
   const { urls, peer } = addressOf(topology, node);
   const host = peerHost(peer);
   const near = urls.find((url) => {
@@ -63,8 +63,8 @@ export function addressBetweenNodes(topology: Topology, node: NodeId): string {
   return near ?? urls[0] ?? '';
 }
 
-function addressOf(topology: Topology, node: NodeId): Address {
-  const address = topology.nodes[node];
-  if (address !== undefined) return address;
+function addressOf(topology: VersionedTopology, node: NodeId): Address {
+  const address = addressOfNode(topology, node);
+  if (address !== null) return address;
   throw new Refusal('NOT_READY', `${node} answers this, but its address isn't known here yet; try again`);
 }

@@ -12,10 +12,10 @@ export type Intent = 'read' | 'write';
 export type Route =
   | { readonly kind: 'here' }
   | { readonly kind: 'elsewhere'; readonly node: NodeId; readonly epoch: Epoch }
-  /** Not within the time that such a request waits (a read 1 s, a write 5 s). */
+  /** Not within the time that such a request waits (a read 1 s, a write 5 s); `OVERLOADED`: too many wait already. */
   | {
       readonly kind: 'unavailable';
-      readonly code: Extract<ErrorCode, 'NOT_READY' | 'RECOVERING' | 'BROKEN'>;
+      readonly code: Extract<ErrorCode, 'NOT_READY' | 'RECOVERING' | 'BROKEN' | 'OVERLOADED'>;
       readonly reason: string;
     };
 
@@ -38,7 +38,7 @@ export interface NodeStatus {
   readonly [more: string]: unknown;
 }
 
-/** How a process is, in words that `/healthz` and `/readyz` give. `reason` is `null` when it is well. */
+/** How a process is, in words that `/healthz` and `/readyz` give. Of one that is well, `reason` says what did no harm; mostly `null`. */
 export interface Health {
   readonly well: boolean;
   readonly reason: string | null;
@@ -54,10 +54,14 @@ export interface NodeService {
   configuration(): Configuration | null;
   role(): Role;
   epoch(): Epoch;
-  /** Where to answer, if that can be said without waiting; `minEpoch` is the `?epoch=` that the caller was redirected with. */
-  routeNow(intent: Intent, minEpoch: Epoch): Route | null;
+  /**
+   * Where to answer, if that can be said without waiting; `minEpoch` is the `?epoch=` that the caller was redirected with.
+   * `keys` are those that a read is to show, `null` for more than can be listed: with reads at any replica it matters
+   * whether a write of one of them is under way. For a write it is ignored.
+   */
+  routeNow(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Route | null;
   /** Waits until it can be said, up to the intent's limit. */
-  route(intent: Intent, minEpoch: Epoch): Promise<Route>;
+  route(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Promise<Route>;
   /** Never rejects: every end is a reply, at the latest 5 s after `sinceMs` by the monotonic clock (now, if not given). */
   write(command: Command, requestId: RequestId | null, sinceMs?: number): Promise<WriteReply>;
   get(key: string): StoredRecord | undefined;

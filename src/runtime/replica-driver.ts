@@ -1,39 +1,39 @@
-import { assert, defined, unreachable } from '../base/assert.ts';
+import { defined, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
-import {
-  type Epoch,
-  NO_EPOCH,
-  NO_SEQ,
-  type NodeId,
-  type RequestId,
-  type Seq,
-  type StoreId,
-} from '../base/ids.ts';
+import { type Epoch, NO_EPOCH, NO_SEQ, type NodeId, type RequestId, type StoreId } from '../base/ids.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Listening, Transport } from '../ports/transport.ts';
-import type { Command, Operation, Outcome, StoredRecord } from '../protocol/command.ts';
-import type { Configuration, Incarnation, Role } from '../protocol/configuration.ts';
-import type { NodeReport } from '../protocol/messages.ts';
-import type { Topology, VersionedTopology } from '../protocol/topology.ts';
+import type { Command } from '../protocol/command.ts';
+import type { Configuration, Incarnation } from '../protocol/configuration.ts';
+import type { HeartbeatAnswer } from '../protocol/messages.ts';
+import { addressOfNode, type Topology, type VersionedTopology } from '../protocol/topology.ts';
 import type { Effect, ReplicaEvent, Ticket, WriteReply } from '../replica/events.ts';
-import { Replica } from '../replica/replica.ts';
+import type { Replica } from '../replica/replica.ts';
 import { Store } from '../replica/store.ts';
-import { type Recovered, Storage } from '../storage/storage.ts';
-import { CoordinatorLink } from './coordinator-link.ts';
+import { Storage } from '../storage/storage.ts';
+import { Changes } from './changes.ts';
+import { CoordinatorLink, coordinatorAddresses } from './coordinator-link.ts';
+import { DiskWork } from './disk-work.ts';
 import { Links } from './links.ts';
-import type { Health, Intent, KeyPage, NodeService, NodeStatus, Route } from './node-service.ts';
-import { gaugesOf, healthOf, type NodeParts, readinessOf, statusOf } from './node-status.ts';
-import { RouteWaiters, routeOf, WAIT_MS } from './routing.ts';
+import { type Ended, type NodeParts, reportOf } from './node-parts.ts';
+import type { Intent, NodeService, Route } from './node-service.ts';
+import { NodeView } from './node-view.ts';
+import { recoverReplica } from './recover.ts';
+import { Router } from './router.ts';
+import { WAIT_MS } from './routing.ts';
 import { Snapshots } from './snapshots.ts';
-import { SyncLag } from './sync-lag.ts';
+import { StateTransfer } from './state-transfer.ts';
+import { failureOf, isSickness, type Trouble, troubleOf } from './trouble.ts';
+import { Turns } from './turns.ts';
+import { Waker } from './waker.ts';
+import { Wellness } from './wellness.ts';
 
 /** How often a replica looks at the time, in ms: deadlines, expiry and keep-alives are this exact. */
 const TICK_MS = 20;
 /** With durability `memory`, how long an acknowledged write may be unsynced, in ms. */
 const MEMORY_SYNC_DELAY_MS = 100;
-
 /** Which node this is. */
 export interface ReplicaDriverOptions {
   readonly node: NodeId;
@@ -41,6 +41,8 @@ export interface ReplicaDriverOptions {
   readonly topology: Topology;
   /** Where to accept neighbours. */
   readonly peer: { readonly hosts: readonly string[]; readonly port: number };
+  /** `trouble` or, with trouble, `dropped` may have changed. Called in the midst of things: look later. */
+  readonly noticed?: () => void;
 }
 
 /** The machine that it runs on. */
@@ -52,46 +54,67 @@ export interface ReplicaDriverDeps {
   readonly newStoreId: () => StoreId;
 }
 
+/** What works on the disk, from when the log is read. */
+interface DiskParts {
+  readonly storage: Storage;
+  readonly work: DiskWork;
+  readonly transfer: StateTransfer;
+}
+
 /**
- * Runs one replica over the ports: what happens becomes events, one at a time, and the effects of each are carried out
- * in order before the next. It is the node that the HTTP side speaks to.
+ * Runs one replica over the ports, for one start on its directory: what happens becomes events, one at a time, and the
+ * effects of each are carried out in order before the next.
  */
-export class ReplicaDriver implements NodeService {
+export class ReplicaDriver extends NodeView implements NodeService {
   readonly node: NodeId;
+  protected readonly fileTopology: VersionedTopology;
   readonly #options: ReplicaDriverOptions;
   readonly #deps: ReplicaDriverDeps;
   readonly #links: Links;
-  readonly #waiters = new RouteWaiters();
+  readonly #router: Router;
+  readonly #waker: Waker;
+  readonly #wellness = new Wellness();
+  readonly #snapshots: Snapshots;
   readonly #clients = new Map<Ticket, (reply: WriteReply) => void>();
-  readonly #events: ReplicaEvent[] = [];
-  readonly #store = new Store();
+  readonly #turns: Turns;
+  readonly #changes = new Changes();
+  /** Filled by recovery, and then handed to the replica. */
+  readonly #recovering = new Store();
   /** Known as soon as the boot count is raised, before the log is read. */
   #self: Incarnation | null = null;
   #replica: Replica | null = null;
+  #disk: DiskParts | null = null;
   #storage: Storage | null = null;
   #coordinator: CoordinatorLink | null = null;
   #listening: Listening | null = null;
-  #stepping = false;
-  #flushing = false;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
-  /** An assertion failed: nothing more is done until the process ends. */
-  #crashed = false;
-  readonly #lag = new SyncLag();
+  #ended: Ended | null = null;
+  #trouble: Trouble | null = null;
+  /** The newest configuration that the coordinator has told of: a broken replica takes none up. */
+  #heard: Configuration | null = null;
   #lastTicket = 0;
-  readonly #snapshots: Snapshots;
   #cancelTick: Cancel = () => {};
-  /** What routing and the coordinator look at, to tell when it changed. */
-  #shown = '';
 
   constructor(options: ReplicaDriverOptions, deps: ReplicaDriverDeps) {
+    super();
     this.node = options.node;
     this.#options = options;
     this.#deps = deps;
-    this.#snapshots = new Snapshots({ ...deps, crash: (error) => this.#crash(error) });
+    this.fileTopology = { version: 0, topology: options.topology, departing: {} };
+    this.#turns = new Turns({ step: (event) => this.#step(event), settled: () => this.#lookAround() }, deps);
+    this.#snapshots = new Snapshots({ ...deps, crash: (error) => this.#turns.crash(error) });
+    this.#waker = new Waker(() => this.#happened({ kind: 'tick' }), deps);
+    this.#router = new Router({
+      replica: () => this.#replica,
+      now: () => deps.clock.now(),
+      broken: () => this.#trouble?.reason ?? null,
+      newTicket: () => this.#newTicket(),
+      happened: (event) => this.#happened(event),
+    });
     this.#links = new Links(
       {
-        addressOf: (to) => this.topology().topology.nodes[to.node]?.peer ?? null,
+        addressOf: (to) => addressOfNode(this.topology(), to.node)?.peer ?? null,
         happened: (event) => this.#happened(event),
       },
       deps,
@@ -100,28 +123,50 @@ export class ReplicaDriver implements NodeService {
 
   /**
    * Takes the data directory, recovers the store, and takes part. Until it resolves, requests wait or are told that the
-   * node is recovering.
+   * node is recovering. A damaged log or snapshot is no end: it resolves, and the node is broken and says so (`trouble`).
    *
-   * @throws CatenaError LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED, PORT_IN_USE, NOT_READY when it was
-   * stopped meanwhile. The directory is free again then.
+   * @throws CatenaError LOCKED, CORRUPT (the file that says who the directory is), UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED,
+   * PORT_IN_USE, NOT_READY when it was stopped meanwhile. The directory is free again then, and nothing is served.
    */
   async start(): Promise<void> {
     this.#starting ??= this.#start();
     try {
       await this.#starting;
     } catch (error) {
-      await this.stop();
+      await this.#giveUp(error);
       throw error;
     }
   }
 
   /**
-   * Stops taking part, syncs what is queued, and frees the directory. Clients that still wait learn that the outcome is
-   * unknown. Waits for the end of a start that is under way.
+   * Stops taking part, tells the coordinator so, syncs what is queued, and frees the directory. Clients that still wait learn
+   * that the outcome is unknown. Waits for the end of a start that is under way.
    */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  stop(reason = 'this node is stopping'): Promise<void> {
+    this.#ended ??= { phase: 'stopping', reason };
+    this.#stopping ??= this.#stop(this.#ended.reason);
     return this.#stopping;
+  }
+
+  /** What it can't go on after, if there is something. */
+  get trouble(): Trouble | null {
+    return this.#trouble;
+  }
+
+  /** Adds to what is said of the trouble what people have to do about it. */
+  advise(advice: string): void {
+    if (this.#trouble === null) return;
+    this.#trouble = { ...this.#trouble, reason: `${advice}. ${this.#trouble.reason}` };
+    this.#deps.logger.error({ code: this.#trouble.code }, advice);
+  }
+
+  /** Whether the newest configuration that is known here holds nothing of this store: the chain does without it. */
+  get dropped(): boolean {
+    const held = this.#replica?.configuration ?? null;
+    const newest = (held?.epoch ?? NO_EPOCH) > (this.#heard?.epoch ?? NO_EPOCH) ? held : this.#heard;
+    if (newest === null || this.#self === null) return false;
+    const { storeId } = this.#self;
+    return ![...newest.members, newest.joiner].some((who) => who?.storeId === storeId);
   }
 
   async #start(): Promise<void> {
@@ -129,18 +174,35 @@ export class ReplicaDriver implements NodeService {
     this.#tickLater();
     const { durability } = this.#options.topology;
     const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
-    this.#storage = await Storage.open({ syncDelayMs }, this.#deps);
+    const storage = await Storage.open({ syncDelayMs }, this.#deps);
+    this.#storage = storage;
     this.#goOn();
-    this.#replica = await this.#recover(this.#storage);
-    this.#storage.listen({
-      synced: (through, generation) => this.#onSynced(through, generation),
-      failed: (error) => this.#happened({ kind: 'failed', reason: error.message }),
-    });
+    const makeReplica = await this.#recover(storage);
     this.#goOn();
+    if (makeReplica === null) return;
+    this.#takePart(storage, makeReplica);
     this.#listening = await this.#deps.transport.accept(this.#options.peer, (connection) => {
       this.#links.accepted(connection);
     });
     this.#goOn();
+  }
+
+  /** Not before it is sure that nobody has asked for the end: what was said to be stopping must not begin. */
+  #takePart(storage: Storage, makeReplica: () => Replica): void {
+    const { clock } = this.#deps;
+    const happened = (event: ReplicaEvent) => this.#happened(event);
+    const failed = (error: unknown) => this.#failed(error);
+    const work = new DiskWork(
+      { storage, topology: () => this.topology().topology, happened, failed },
+      { clock },
+    );
+    const transfer = new StateTransfer({ storage, happened, failed }, this.#deps);
+    this.#disk = { storage, work, transfer };
+    this.#replica = makeReplica();
+    storage.listen({
+      synced: (through, generation) => work.synced(through, generation),
+      failed,
+    });
   }
 
   /** @throws CatenaError NOT_READY */
@@ -148,61 +210,60 @@ export class ReplicaDriver implements NodeService {
     if (this.#stopping) throw new CatenaError('NOT_READY', 'the node was stopped while it started');
   }
 
-  async #stop(): Promise<void> {
+  async #giveUp(error: unknown): Promise<void> {
+    if (error instanceof CatenaError && this.#ended === null) {
+      const trouble = troubleOf(error);
+      this.#trouble = trouble;
+      this.#ended = { phase: 'broken', reason: trouble.reason };
+    }
+    await this.stop();
+  }
+
+  async #stop(reason: string): Promise<void> {
     this.#cancelTick();
-    this.#coordinator?.stop();
-    this.#waiters.endAll('this node is stopping');
-    this.#flush();
+    this.#waker.stop();
+    this.#router.endAll(reason);
+    this.#turns.flushNow();
     const generation = this.#replica?.generation ?? 0;
     const committed = this.#replica?.committed ?? NO_SEQ;
-    this.#happened({ kind: 'stopped', reason: 'this node is stopping' });
+    this.#happened({ kind: 'stopped', reason });
     this.#links.closeAll();
+    // Nothing is served any more: who is dropped now needs no fence.
+    this.#coordinator?.leave();
     await this.#starting?.catch(() => undefined);
-    this.#coordinator?.stop();
     await this.#listening?.close();
     this.#links.closeAll();
+    this.#disk?.transfer.stop();
     // The next start finds everything applied that is known to be committed.
     if (this.#replica) this.#storage?.append([], committed, generation);
     await this.#storage?.close();
+    this.#waker.stop();
+    this.#coordinator?.stop();
   }
 
   // --- NodeService
 
-  topology(): VersionedTopology {
-    return this.#replica?.topology ?? { version: 0, topology: this.#options.topology };
+  routeNow(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Route | null {
+    return this.#routeOut() ?? this.#router.routeNow(intent, minEpoch, keys);
   }
 
-  configuration(): Configuration | null {
-    return this.#replica?.configuration ?? null;
+  route(intent: Intent, minEpoch: Epoch, keys: readonly string[] | null): Promise<Route> {
+    const out = this.#routeOut();
+    return out ? Promise.resolve(out) : this.#router.route(intent, minEpoch, keys);
   }
 
-  role(): Role {
-    return this.#replica?.role ?? 'spare';
-  }
-
-  epoch(): Epoch {
-    return this.configuration()?.epoch ?? NO_EPOCH;
-  }
-
-  routeNow(intent: Intent, minEpoch: Epoch): Route | null {
-    return this.#replica && routeOf(this.#replica, intent, minEpoch);
-  }
-
-  route(intent: Intent, minEpoch: Epoch): Promise<Route> {
-    if (this.#stopping !== null) {
-      return Promise.resolve({ kind: 'unavailable', code: 'NOT_READY', reason: 'this node is stopping' });
-    }
-    const now = this.routeNow(intent, minEpoch);
-    if (now) return Promise.resolve(now);
-    return this.#waiters.wait(intent, minEpoch, this.#deps.clock.now().monotonicMs);
+  #routeOut(): Route | null {
+    if (this.#ended === null) return null;
+    const { phase, reason } = this.#ended;
+    return { kind: 'unavailable', code: phase === 'broken' ? 'BROKEN' : 'NOT_READY', reason };
   }
 
   write(command: Command, requestId: RequestId | null, sinceMs?: number): Promise<WriteReply> {
-    if (this.#stopping !== null || this.#replica === null) {
-      return Promise.resolve({ kind: 'refused', code: 'NOT_READY' });
+    if (this.#ended !== null || this.#replica === null) {
+      const code = this.#trouble === null ? 'NOT_READY' : 'BROKEN';
+      return Promise.resolve({ kind: 'refused', code });
     }
-    this.#lastTicket += 1;
-    const ticket = this.#lastTicket;
+    const ticket = this.#newTicket();
     const deadlineMs = (sinceMs ?? this.#deps.clock.now().monotonicMs) + WAIT_MS.write;
     return new Promise((resolve) => {
       this.#clients.set(ticket, resolve);
@@ -210,176 +271,109 @@ export class ReplicaDriver implements NodeService {
     });
   }
 
-  get(key: string): StoredRecord | undefined {
-    return this.#store.get(key);
-  }
-
-  page(query: { prefix: string; after: string | null; limit: number }): KeyPage {
-    return this.#store.page(query);
-  }
-
-  readBatch(operations: readonly Operation[], options: { atomic: boolean }): Outcome {
-    return this.#store.readBatch(operations, options);
-  }
-
-  entries(prefix: string): Iterable<{ readonly key: string; readonly record: StoredRecord }> {
-    return this.#store.entries(prefix);
-  }
-
   logTimeMs(): number {
     return this.#replica?.logTimeMs(this.#deps.clock.now()) ?? 0;
   }
 
-  status(): NodeStatus {
-    return statusOf(this.#parts());
+  protected get replica(): Replica | null {
+    return this.#replica;
   }
 
-  health(): Health {
-    return healthOf(this.#parts());
+  protected get store(): Store {
+    return this.#replica?.store ?? this.#recovering;
   }
 
-  readiness(): Health {
-    return readinessOf(this.#parts());
+  #newTicket(): Ticket {
+    this.#lastTicket += 1;
+    return this.#lastTicket;
   }
 
-  gauges(): Readonly<Record<string, number>> {
-    return gaugesOf(this.#parts());
-  }
-
-  #parts(): NodeParts {
+  protected parts(): NodeParts {
+    const now = this.#deps.clock.now();
     return {
       node: this.node,
       self: this.#self,
       replica: this.#replica,
-      store: this.#store,
-      storage: this.#replica && this.#storage ? this.#storage.stats() : null,
+      store: this.store,
+      storage: this.#disk?.storage.stats() ?? null,
       topology: this.topology(),
       coordinatorConnected: this.#coordinator?.connected ?? false,
-      waitingRequests: this.#waiters.count + this.#clients.size,
-      stopped: this.#stopping !== null,
+      waitingRequests: this.#router.waiting + this.#clients.size,
+      reads: this.#router.reads,
+      transfer: this.#disk?.transfer.status() ?? null,
+      stalledMs: this.#disk?.work.stalledMs(now.monotonicMs) ?? 0,
+      trouble: this.#trouble,
+      wellness: this.#wellness.state(now.monotonicMs),
+      ended: this.#ended,
+      now,
     };
   }
 
   // --- starting
 
-  async #recover(storage: Storage): Promise<Replica> {
-    const { clock, logger } = this.#deps;
-    const store = this.#store;
-    const startedMs = clock.now().monotonicMs;
-    const recovered = await storage.recover({
-      identified: (identity) => {
-        this.#self = { node: this.node, ...identity };
-        this.#joinCluster();
-      },
-      snapshot: (header) => store.restore(header),
-      row: (row) => store.restoreRow(row),
-      committed: (entry) => {
-        store.apply(entry);
-      },
-    });
-    if (recovered.cutBytes > 0) {
-      logger.warn({}, `cut off a torn end of the log, ${recovered.cutBytes} bytes that nobody was told of`);
+  /** `null` when the log or the snapshot is damaged: then it is broken, and the coordinator is told. */
+  async #recover(storage: Storage): Promise<(() => Replica) | null> {
+    const { node } = this;
+    const identified = (self: Incarnation) => {
+      this.#self = self;
+      if (this.#stopping === null) this.#joinCluster(self);
+    };
+    const options = { node, topology: this.fileTopology, store: this.#recovering, identified };
+    try {
+      return await recoverReplica(storage, options, this.#deps);
+    } catch (error) {
+      const isDamaged = error instanceof CatenaError && error.code === 'CORRUPT' && this.#self !== null;
+      if (!isDamaged) throw error;
+      this.#inTrouble(troubleOf(error));
+      return null;
     }
-    logger.info(
-      {
-        ...recovered.identity,
-        keys: store.keyCount,
-        committed: recovered.committed,
-        pending: recovered.pending.length,
-        cutBytes: recovered.cutBytes,
-        ms: Math.round(clock.now().monotonicMs - startedMs),
-      },
-      recovered.fresh ? 'made a new data directory' : 'recovered the store',
-    );
-    return this.#newReplica(recovered);
   }
 
-  #newReplica(recovered: Recovered): Replica {
-    const topology = recovered.topology ?? { version: 0, topology: this.#options.topology };
-    return new Replica(
-      {
-        self: { node: this.node, ...recovered.identity },
-        topology,
-        configuration: recovered.configuration,
-        leaseMsMax: recovered.leaseMsMax,
-        log: {
-          committed: recovered.committed,
-          committedTimeMs: this.#store.timeMs,
-          pending: recovered.pending,
-          runs: recovered.runs,
-        },
-        store: this.#store,
-      },
-      this.#deps.clock.now(),
-    );
-  }
-
-  #joinCluster(): void {
-    // The file's address of the coordinator, not the one kept on disk: it is how a moved coordinator is found again.
-    const [coordinator] = Object.values(this.#options.topology.coordinators);
-    if (!coordinator) throw new CatenaError('BAD_TOPOLOGY', 'the topology names no coordinator');
+  #joinCluster(self: Incarnation): void {
     this.#coordinator = new CoordinatorLink(
       {
-        address: coordinator.peer,
+        addresses: () => coordinatorAddresses(this.topology().topology, this.#options.topology),
         heartbeatMs: () => this.topology().topology.timing.heartbeatMs,
-        report: () => this.#report(),
-        answered: ({ configuration, topology }) => {
-          if (configuration || topology) this.#happened({ kind: 'told', configuration, topology });
-        },
+        report: () => reportOf(this.parts(), self),
+        answered: (answer) => this.#onAnswer(answer),
       },
       this.#deps,
     );
     this.#coordinator.start();
   }
 
-  #report(): NodeReport {
-    const replica = this.#replica;
-    const now = this.#deps.clock.now();
-    return {
-      incarnation: defined(this.#self, () => 'the incarnation, known before anything is reported'),
-      phase: replica === null ? 'recovering' : replica.broken === null ? 'running' : 'broken',
-      problem: replica?.broken ?? null,
-      empty: replica !== null && replica.received === NO_SEQ && replica.configuration === null,
-      configuration: replica?.configuration ?? null,
-      received: replica?.received ?? NO_SEQ,
-      durable: replica?.durable ?? NO_SEQ,
-      committed: replica?.committed ?? NO_SEQ,
-      ready: replica?.ready ?? false,
-      unreachable: replica?.unreachable(now).map((who) => who.node) ?? [],
-      topologyVersion: this.topology().version,
-      wallMs: now.wallMs,
-    };
+  #onAnswer({ epoch, configuration, topology, stop }: HeartbeatAnswer): void {
+    if (configuration && configuration.epoch > (this.#heard?.epoch ?? NO_EPOCH)) this.#heard = configuration;
+    if (configuration || topology) this.#happened({ kind: 'told', configuration, topology });
+    if (stop) this.#happened({ kind: 'stop-serving', epoch });
+    if (this.#trouble) this.#options.noticed?.();
   }
 
   // --- events in, effects out
 
   #happened(event: ReplicaEvent): void {
-    this.#events.push(event);
-    if (this.#stepping || this.#crashed) return;
-    this.#stepping = true;
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
-      this.#afterSteps();
-      assert(this.#events.length === 0, () => 'an event was raised behind the last step');
-    } catch (error) {
-      this.#crash(error);
-    } finally {
-      this.#stepping = false;
-    }
+    this.#turns.happened(event);
   }
 
-  /** A bug: whoever called must not swallow it, or the rest of the effects would come out as if nothing were. */
-  #crash(error: unknown): void {
-    this.#crashed = true;
-    this.#deps.clock.defer(() => {
-      throw error;
-    });
-  }
-
-  /** What the disk or the like refused stops this replica; anything else is a bug. */
+  /** What the disk or the like refused makes this node sick or broken; anything but a `CatenaError` is a bug. */
   #failed(error: unknown): void {
-    if (error instanceof CatenaError) this.#happened({ kind: 'failed', reason: error.message });
-    else this.#crash(error);
+    if (!(error instanceof CatenaError)) return this.#turns.crash(error);
+    if (this.#ended !== null) return;
+    const trouble = troubleOf(error);
+    this.#inTrouble(trouble);
+    this.#disk?.work.abandoned();
+    const { reason } = trouble;
+    this.#happened(isSickness(trouble) ? { kind: 'disk-failed', reason } : { kind: 'failed', reason });
+  }
+
+  /** Said once: what follows from it is no news. But a sick node may turn out to be broken. */
+  #inTrouble(trouble: Trouble): void {
+    if (this.#trouble !== null && !(isSickness(this.#trouble) && !isSickness(trouble))) return;
+    this.#trouble = trouble;
+    this.#deps.logger.error({ code: trouble.code }, trouble.reason);
+    this.#router.look();
+    this.#coordinator?.beatNow();
+    this.#options.noticed?.();
   }
 
   #step(event: ReplicaEvent): void {
@@ -388,35 +382,40 @@ export class ReplicaDriver implements NodeService {
     for (const effect of replica.step(event, this.#deps.clock.now())) this.#carryOut(effect);
   }
 
-  #afterSteps(): void {
+  #lookAround(): void {
     const replica = this.#replica;
     if (replica === null) return;
-    if (replica.wantsFlush && !this.#flushing) {
-      this.#flushing = true;
-      this.#deps.clock.defer(() => this.#flush());
-    }
-    const shown = `${replica.configuration?.epoch} ${replica.active} ${replica.servesReads} ${replica.ready}`;
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    this.#waiters.look(replica, this.#deps.clock.now().monotonicMs);
-    this.#coordinator?.beatNow();
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    if (this.#storage) this.#happened({ kind: 'flush' });
+    if (replica.wantsFlush) this.#turns.flushLater();
+    const changed = this.#changes.look(replica, this.#deps.clock.now());
+    if (changed !== 'none') this.#router.look();
+    if (changed === 'news') this.#coordinator?.beatNow();
   }
 
   #carryOut(effect: Effect): void {
+    const { work, transfer } = defined(this.#disk, () => 'the disk, which is there before the replica');
     switch (effect.kind) {
       case 'append':
-        return this.#append(effect);
+        return work.append(effect);
       case 'truncate':
-        return this.#truncate(effect);
+        return work.truncate(effect);
       case 'save':
-        return this.#save(effect);
+        return work.save(effect);
       case 'read':
-        return this.#read(effect);
+        return work.read(effect);
+      case 'install-snapshot':
+        work.abandoned();
+        return transfer.carryOut(effect);
+      case 'open-snapshot':
+      case 'read-part':
+      case 'close-snapshot':
+      case 'begin-snapshot':
+      case 'store-part':
+      case 'drop-snapshot':
+        return transfer.carryOut(effect);
+      case 'settled':
+        return this.#router.settled(effect.ticket);
+      case 'wake':
+        return this.#waker.at(effect.atMs);
       case 'dial':
         return this.#links.dial(effect.to);
       case 'hang-up':
@@ -428,48 +427,10 @@ export class ReplicaDriver implements NodeService {
       case 'say':
         return this.#deps.logger[effect.level](effect.fields, effect.message);
       case 'fail':
-        return this.#deps.logger.error(
-          { code: effect.code, reason: effect.reason },
-          `takes no further part: ${effect.reason}`,
-        );
+        return this.#inTrouble(failureOf(effect.code, effect.reason));
       default:
         return unreachable(effect);
     }
-  }
-
-  #append({ entries, committed, generation }: Extract<Effect, { kind: 'append' }>): void {
-    this.#storage?.append(entries, committed, generation);
-    const last = entries.at(-1);
-    const { durability, limits } = this.topology().topology;
-    if (durability === 'sync' || !last) return;
-    this.#lag.append(entries);
-    // What is received counts as durable, as long as the disk keeps up; else it is waited for.
-    if (this.#lag.bytes <= limits.inFlightBytes)
-      this.#events.push({ kind: 'synced', through: last.seq, generation });
-  }
-
-  #onSynced(through: Seq, generation: number): void {
-    this.#lag.synced(through);
-    this.#happened({ kind: 'synced', through, generation });
-  }
-
-  #truncate({ after, generation }: Extract<Effect, { kind: 'truncate' }>): void {
-    this.#lag.truncated(after);
-    this.#storage?.truncate(after, generation);
-  }
-
-  #save({ save, configuration, topology, leaseMsMax }: Extract<Effect, { kind: 'save' }>): void {
-    this.#storage?.save({ configuration, topology, leaseMsMax }).then(
-      () => this.#happened({ kind: 'saved', save }),
-      (error: unknown) => this.#failed(error),
-    );
-  }
-
-  #read({ link, after, bytesMax }: Extract<Effect, { kind: 'read' }>): void {
-    this.#storage?.read(after, bytesMax).then(
-      (entries) => this.#happened({ kind: 'read', link, entries }),
-      (error: unknown) => this.#failed(error),
-    );
   }
 
   #answer(ticket: Ticket, reply: WriteReply): void {
@@ -485,10 +446,22 @@ export class ReplicaDriver implements NodeService {
   }
 
   #tick(): void {
-    if (this.#stopping !== null) return;
+    if (this.#ended !== null) return;
     this.#tickLater();
+    this.#watchTime();
     this.#happened({ kind: 'tick' });
-    this.#waiters.look(this.#replica, this.#deps.clock.now().monotonicMs);
-    if (this.#replica && this.#storage) this.#snapshots.takeIfDue(this.#storage, this.#store);
+    this.#router.look();
+    if (this.#disk) this.#snapshots.takeIfDue(this.#disk.storage, this.store);
+  }
+
+  /** Not while it recovers: nobody waits for it then, and reading a long log takes its turns. */
+  #watchTime(): void {
+    const { configuration } = this.#replica ?? {};
+    if (!configuration) return;
+    const now = this.#deps.clock.now();
+    const before = this.#wellness.state(now.monotonicMs).sick;
+    const fault = this.#wellness.look(now, configuration.leaseMs);
+    if (fault) this.#deps.logger.warn({}, fault);
+    if (this.#wellness.state(now.monotonicMs).sick !== before) this.#coordinator?.beatNow();
   }
 }

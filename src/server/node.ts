@@ -6,7 +6,7 @@ import { openDisk } from '../platform/disk.ts';
 import { newStoreId } from '../platform/random.ts';
 import { TcpTransport } from '../platform/transport.ts';
 import type { Address } from '../protocol/topology.ts';
-import { ReplicaDriver } from '../runtime/replica-driver.ts';
+import { Node } from '../runtime/node.ts';
 import { type ListenOverrides, listenPlan } from './listen-at.ts';
 import type { ServerContext } from './process.ts';
 import { type Running, startHalves } from './running.ts';
@@ -23,9 +23,9 @@ export interface ServerOptions extends ListenOverrides {
 
 /**
  * Starts a node of the topology. Its HTTP side answers (that it recovers) before it has recovered; it is resolved when
- * it has.
+ * it has, or is broken in a way that it can say and get over: a damaged log, a full disk.
  *
- * @throws CatenaError BAD_TOPOLOGY, BAD_PARAMETER, PORT_IN_USE, LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FULL, DISK_FAILED
+ * @throws CatenaError BAD_TOPOLOGY, BAD_PARAMETER, PORT_IN_USE, LOCKED, CORRUPT, UNSUPPORTED_FORMAT, DISK_FAILED
  */
 export async function startNode(
   options: ServerOptions,
@@ -34,7 +34,7 @@ export async function startNode(
   const { topology } = await readTopologyFile(options.topology);
   const node = nodeId(options.node);
   const at = listenPlan(addressOf(node, topology.nodes, options.topology), options);
-  const driver = new ReplicaDriver(
+  const driver = new Node(
     { node, topology, peer: at.peer },
     {
       clock: systemClock,
