@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../platform/clock.ts';
+import type { ListenAt } from '../server/listen-at.ts';
 import { type FromUp, type ToUp, UNDER_UP } from '../server/parent.ts';
 import type { PlannedProcess } from './up-plan.ts';
 import type { Screen } from './up-screen.ts';
@@ -24,8 +25,8 @@ const OWN_VARIABLES = [
 /** How a child is kept. */
 export interface ChildOptions {
   readonly process: PlannedProcess;
-  /** The topology file. */
-  readonly topology: string;
+  /** The topology file that it is to read at its next start. */
+  readonly topology: () => string;
   /** Whether it is started again when it dies. */
   readonly restart: boolean;
   /** Called when it has been started again. */
@@ -62,16 +63,12 @@ export class Child {
   }
 
   start(): void {
-    const { kind, id, data } = this.process;
-    const child = spawn(
-      process.execPath,
-      [MAIN, kind, id, '--topology', this.#options.topology, '--data', data],
-      {
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: childEnvironment(),
-      },
-    );
+    const { id } = this.process;
+    const child = spawn(process.execPath, [MAIN, ...argumentsOf(this.process, this.#options.topology())], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: childEnvironment(),
+    });
     this.#child = child;
     this.#failure = null;
     this.#ended = Promise.withResolvers();
@@ -148,6 +145,18 @@ export class Child {
       this.#options.restarted();
     });
   }
+}
+
+function argumentsOf({ kind, id, data, at }: PlannedProcess, topology: string): string[] {
+  const all = [kind, id, '--topology', topology, '--data', data];
+  // A coordinator reads the file that people edit, whatever address a PUT gave it since.
+  if (kind === 'coordinator') all.push('--listen', hostPort(at.http), '--listen-peer', hostPort(at.peer));
+  return all;
+}
+
+function hostPort({ hosts, port }: ListenAt): string {
+  const [host = 'localhost'] = hosts.length > 1 ? [] : hosts;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function childEnvironment(): NodeJS.ProcessEnv {

@@ -5,8 +5,10 @@ import { openDisk } from '../platform/disk.ts';
 import { onStopSignals } from '../server/stop-signals.ts';
 import { readTopologyFile } from '../server/topology-file.ts';
 import { Cluster } from './up-cluster.ts';
+import { TopologyCopy } from './up-copy.ts';
 import { type PlannedProcess, planOf, portProblems } from './up-plan.ts';
 import { jsonScreen, peopleScreen, type Screen } from './up-screen.ts';
+import { Tracker } from './up-tracker.ts';
 
 interface UpOptions {
   readonly topology: string;
@@ -19,7 +21,9 @@ interface UpOptions {
 export function addUp(program: Command): void {
   program
     .command('up')
-    .description('Runs every node and coordinator of a topology as processes on this machine, until Ctrl-C.')
+    .description(
+      'Runs every node and coordinator of a topology as processes on this machine, and follows its edits, until Ctrl-C.',
+    )
     .addOption(
       new Option('--topology <file>', 'the topology file')
         .env('CATENA_TOPOLOGY')
@@ -59,13 +63,15 @@ async function up(options: UpOptions): Promise<void> {
       process.exit(1);
     },
   };
-  const cluster = new Cluster(
-    { plan, topology: options.topology, restart: options.restart },
-    { screen, listener },
-  );
-  stopWhenAsked(cluster, { screen, data: options.data });
+  const copy = new TopologyCopy({ directory: options.data, file: options.topology });
+  const topologyFor = ({ kind }: PlannedProcess): string =>
+    kind === 'coordinator' ? options.topology : copy.path;
+  const cluster = new Cluster({ plan, topologyFor, restart: options.restart }, { screen, listener });
+  const tracker = new Tracker(options.data, { cluster, copy, screen });
+  stopWhenAsked({ cluster, tracker }, { screen, data: options.data });
   cluster.start();
   screen.table(`${options.topology} ("${topology.name}") on this machine:`, cluster.rows());
+  tracker.start();
 }
 
 function screenFor(options: UpOptions, plan: readonly PlannedProcess[]): Screen {
@@ -83,11 +89,15 @@ function readyText(plan: readonly PlannedProcess[], { data }: UpOptions, tookMs:
   ].join('\n');
 }
 
-function stopWhenAsked(cluster: Cluster, { screen, data }: { screen: Screen; data: string }): void {
+function stopWhenAsked(
+  { cluster, tracker }: { cluster: Cluster; tracker: Tracker },
+  { screen, data }: { screen: Screen; data: string },
+): void {
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    tracker.stop();
     screen.say('stopping in order (Ctrl-C once more ends all at once)');
     const inTime = await cluster.stop();
     const how = inTime
