@@ -41,7 +41,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // The world.
   platform: {
     rooms: ['base', 'ports'],
-    packages: ['fs-native-extensions', 'p-retry', 'pino', 'pino-pretty'],
+    packages: ['chokidar', 'fs-native-extensions', 'p-retry', 'pino', 'pino-pretty'],
     node: ALL,
     globals: ALL,
   },
