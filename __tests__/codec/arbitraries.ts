@@ -170,6 +170,7 @@ const report: fc.Arbitrary<NodeReport> = fc.record({
   committed: anySeq,
   ready: fc.boolean(),
   stopped: fc.boolean(),
+  readOnly: fc.boolean(),
   stalledMs: plain,
   transfer: orNull(transfer),
   unreachable: fc.array(text.map(nodeId), { maxLength: 3 }),

@@ -15,6 +15,7 @@ function report(store: string, boot = 1): NodeReport {
     committed: seq(0),
     ready: false,
     stopped: false,
+    readOnly: false,
     stalledMs: 0,
     transfer: null,
     unreachable: [],

@@ -120,7 +120,7 @@ describe('nobody is dropped', () => {
   test('when the only other one is sick: the last ready member is never dropped', () => {
     const story = serving();
     story.refusing = true;
-    story.node('n1').says = { phase: 'sick', problem: 'the disk is full' };
+    story.node('n1').says = { phase: 'sick', problem: 'the disk is full', readOnly: true };
     story.stop('n2');
     story.stop('n3');
     story.go(40);
@@ -128,6 +128,16 @@ describe('nobody is dropped', () => {
     story.start('n3');
     story.go(2);
     expect(members(story)).toEqual(['n3:2']);
+  });
+
+  test('but one that is slow and takes writes is better than none, and goes when there is a better one', () => {
+    const story = serving();
+    story.refusing = true;
+    story.node('n1').says = { phase: 'sick', problem: 'it is held up' };
+    story.stop('n2');
+    story.stop('n3');
+    story.go(40);
+    expect(members(story)).toEqual(['n1:1']);
   });
 
   test('but one that has just restarted with a sound log can serve', () => {

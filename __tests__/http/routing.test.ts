@@ -235,14 +235,13 @@ describe('a write that is with the node', () => {
     expect(location(answer)).toBe(`${n2.url}/set/a?ttl=5`);
   });
 
-  test('and for which there is no head, is 503, unknown if it was entered', async () => {
-    const never = await reply({ kind: 'moved', to: null, epoch: epoch(4), requestId: null });
-    expect(never.answer).toMatchObject({ status: 503, body: { type: 'urn:catena:problem:not-ready' } });
-    const entered = await reply({ kind: 'moved', to: null, epoch: epoch(4), requestId: requestId('r') });
-    expect(entered.answer).toMatchObject({
-      status: 503,
-      body: { type: 'urn:catena:problem:outcome-unknown', requestId: 'r' },
-    });
+  test('and for which there is no head while a configuration is taken up, waits for one', async () => {
+    const { answer, n1, n2 } = await reply(
+      { kind: 'moved', to: null, epoch: epoch(4), requestId: null },
+      { kind: 'moved', to: nodeId('n2'), epoch: epoch(4), requestId: requestId('r') },
+    );
+    expect(location(answer)).toBe(`${n2.url}/set/a?ttl=5&request-id=r`);
+    expect(n1.service.replies).toEqual([]);
   });
 
   test('and is not decided in time, is 503 with the id that makes a retry safe', async () => {

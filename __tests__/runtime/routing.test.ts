@@ -124,10 +124,12 @@ test('a configuration that the disk does not take is what is waited for', () => 
   expect(whatIsMissing(head, 'write', NO_EPOCH, at(0))).toMatch(/epoch 2: the disk is full/);
 });
 
-test('a head that is read-only or sealed takes the write, to refuse or to hold it', () => {
+test('a head that is sealed takes the write to hold it; at one that is read-only it waits for another head', () => {
   const head = named(N1, { chain: { ...CHAIN, sealed: true } });
-  head.step({ kind: 'disk-failed', reason: 'the disk is full' }, at(0));
   expect(routeOf(head, 'write', NO_EPOCH, null, at(0))).toEqual({ kind: 'here' });
+  head.step({ kind: 'disk-failed', reason: 'the disk is full' }, at(0));
+  expect(routeOf(head, 'write', NO_EPOCH, null, at(0))).toBeNull();
+  expect(whatIsMissing(head, 'write', NO_EPOCH, at(0))).toBe('the disk is full');
 });
 
 /** The predecessor opens its session. */

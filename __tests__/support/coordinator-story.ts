@@ -78,6 +78,7 @@ export class StoryNode {
       committed: seq(0),
       ready: false,
       stopped: this.stoppedIn > 0 && this.stoppedIn === this.configuration?.epoch,
+      readOnly: false,
       stalledMs: 0,
       transfer: null,
       unreachable: [],

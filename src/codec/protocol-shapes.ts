@@ -70,6 +70,7 @@ const report = fields({
   committed: whole,
   ready: flag,
   stopped: flag,
+  readOnly: flag,
   stalledMs: finite,
   transfer: nullable(transfer),
   unreachable: listOf(text),

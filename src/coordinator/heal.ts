@@ -17,7 +17,7 @@ export function heal(view: View): Ruling {
   if (configuration === null) return NOTHING;
   const placed = inPlaceOrNot(view, standingsOf(view));
   const waits = placed.flatMap(wordsFor);
-  const leaving = placed.filter(hasToLeave);
+  const leaving = leavingOf(view, placed);
   const restarted = placed.flatMap(({ is }) => (is.kind === 'restarted' ? [is.as] : []));
   if (!canServe(view, placed, leaving)) {
     if (leaving.length > 0) waits.push(NOBODY_LEFT);
@@ -57,9 +57,17 @@ function hasToLeave({ is }: Placed): boolean {
   return is.kind === 'gone' || is.kind === 'sick' || (is.kind === 'recovering' && is.overdue);
 }
 
+/** A slow member is better than none: if nobody else is left, those stay that are sick but take writes. */
+function leavingOf(view: View, placed: readonly Placed[]): readonly Placed[] {
+  const leaving = placed.filter(hasToLeave);
+  if (canServe(view, placed, leaving)) return leaving;
+  return leaving.filter(({ is }) => is.kind !== 'sick' || is.readOnly);
+}
+
 function canServe({ ready }: View, placed: readonly Placed[], leaving: readonly Placed[]): boolean {
   return placed.some((one) => {
     if (leaving.includes(one) || !ready.includes(one.member.node)) return false;
+    if (one.is.kind === 'sick') return !one.is.readOnly;
     return one.is.kind === 'well' || one.is.kind === 'restarted';
   });
 }

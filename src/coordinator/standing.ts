@@ -17,7 +17,7 @@ export type Standing =
   /** A later start that is still reading its log; `overdue` when it has taken longer than a disk may stall. */
   | { readonly kind: 'recovering'; readonly overdue: boolean; readonly why: string }
   /** It takes part as well as it can, and another should take its place. */
-  | { readonly kind: 'sick'; readonly why: string }
+  | { readonly kind: 'sick'; readonly readOnly: boolean; readonly why: string }
   /** It has to leave. `suspected`: it may be alive and well all the same. */
   | {
       readonly kind: 'gone';
@@ -88,7 +88,8 @@ function heardStanding(member: Incarnation, last: NodeReport, sight: Sight, timi
       why: `${node}'s disk has not finished a write for ${inMs(stalledMs)}`,
     };
   }
-  return phase === 'sick' ? { kind: 'sick', why: `${node} says: ${problemOf(last)}` } : { kind: 'well' };
+  if (phase !== 'sick') return { kind: 'well' };
+  return { kind: 'sick', readOnly: last.readOnly, why: `${node} says: ${problemOf(last)}` };
 }
 
 /** Evidence against a node that is not heard: how it is said, or `null` while there is not enough. */

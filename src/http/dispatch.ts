@@ -139,7 +139,8 @@ export class Dispatch {
       return false;
     }
     if (attempt.forwardedHere) throw attempt.wrongNode();
-    if (reply.to === null) throw attempt.refusal(notReady('the chain has no head now'));
+    // A configuration is being taken up: once it is, it is known where to go.
+    if (reply.to === null) return false;
     this.#redirect(attempt, { kind: 'elsewhere', node: reply.to, epoch: reply.epoch });
     return true;
   }

@@ -178,6 +178,8 @@ export interface NodeReport {
   readonly ready: boolean;
   /** It was asked to stop, and serves no read until it adopts a later epoch. */
   readonly stopped: boolean;
+  /** Its disk takes nothing any more: it serves what it holds, and can't act in a later configuration. */
+  readonly readOnly: boolean;
   /** How long the oldest write that the disk has not finished has been waiting for it, in ms; 0 for none. */
   readonly stalledMs: number;
   /** The state transfer to it that is under way. */

@@ -54,7 +54,7 @@ export class Head {
     this.#requests = 0;
     // A tick that another head had dropped is in flight no more.
     if (this.#tickSeq > log.received) this.#tickSeq = NO_SEQ;
-    if (!place.isHead) this.#turnAway();
+    if (!place.isHead) this.turnAway();
     if (place.isHead && place.configuration.sealed) return;
     for (const held of this.#takeHeld()) this.onWrite(held, now);
   }
@@ -99,7 +99,7 @@ export class Head {
   }
 
   /** No longer the head: the clients go to the one that is, with their ids, so that each write counts once. */
-  #turnAway(): void {
+  turnAway(): void {
     const { configuration } = this.#host.place;
     const { epoch } = configuration;
     const to = headOf(configuration).node;

@@ -333,6 +333,8 @@ export class Replica {
     const { epoch } = this.#place;
     if (this.#place.adopt(configuration, topology)) {
       this.#leaveEpoch(`took up epoch ${this.#place.epoch}`);
+      // It will never be on a disk that takes nothing more, but what it says of the head holds.
+      if (this.#readOnly !== null && !this.#place.isHead) this.#head.turnAway();
       // Counted from here, where this replica grants nothing more, though the configuration is not on disk yet.
       if (this.#place.configuration.fence > epoch) {
         this.#fence.raise(this.#now.monotonicMs, this.#place.leaseMsMax);

@@ -71,6 +71,7 @@ export function reportOf(parts: NodeParts, self: Incarnation): NodeReport {
     committed: replica?.committed ?? NO_SEQ,
     ready: replica?.ready ?? false,
     stopped: replica?.stopped ?? false,
+    readOnly: parts.replica?.readOnly != null,
     stalledMs: parts.stalledMs,
     transfer: transfer && progressOf(transfer),
     unreachable: replica?.unreachable(now).map((who) => who.node) ?? [],

@@ -15,7 +15,7 @@ export type Route =
   /** Not within the time that such a request waits (a read 1 s, a write 5 s); `OVERLOADED`: too many wait already. */
   | {
       readonly kind: 'unavailable';
-      readonly code: Extract<ErrorCode, 'NOT_READY' | 'RECOVERING' | 'BROKEN' | 'OVERLOADED'>;
+      readonly code: Extract<ErrorCode, 'NOT_READY' | 'RECOVERING' | 'BROKEN' | 'READ_ONLY' | 'OVERLOADED'>;
       readonly reason: string;
     };
 

@@ -54,7 +54,9 @@ export function healthOf(parts: NodeParts): Health {
 /** Would a request now be answered or redirected? A refusal that says why is an answer, so a node that is only sick is ready. */
 export function readinessOf(parts: NodeParts): Health {
   if (parts.ended) return { well: false, reason: parts.ended.reason };
-  const reason = unanswered(parts, 'read') ?? unanswered(parts, 'write');
+  // A read-only head answers too, if only to say that it takes no writes.
+  const refuses = parts.replica?.takesWrites === true && parts.replica.readOnly !== null;
+  const reason = unanswered(parts, 'read') ?? (refuses ? null : unanswered(parts, 'write'));
   return { well: reason === null, reason };
 }
 

@@ -61,7 +61,9 @@ export class Router {
     if (this.#waiters.size >= WAITERS_MAX) return Promise.resolve(TOO_MANY);
     return new Promise((resolve) => {
       const now = this.#host.now();
-      const deadlineMs = now.monotonicMs + WAIT_MS[intent];
+      // Nobody may be there to take the place of a read-only head: its clients are not kept for long.
+      const readOnly = intent === 'write' && this.#host.replica()?.readOnly != null;
+      const deadlineMs = now.monotonicMs + WAIT_MS[readOnly ? 'read' : intent];
       const waiter = { intent, minEpoch, keys, deadlineMs, resolve, ticket: null, askedIn: NO_EPOCH };
       this.#waiters.add(waiter);
       this.#askIfDue(waiter, now);
@@ -126,7 +128,9 @@ export class Router {
     if (replica === null) {
       return { kind: 'unavailable', code: 'RECOVERING', reason: 'this node is still reading its log' };
     }
-    return { kind: 'unavailable', code: 'NOT_READY', reason: whatIsMissing(replica, intent, minEpoch, now) };
+    const readOnly = intent === 'write' && replica.takesWrites && replica.readOnly !== null;
+    const code = readOnly ? 'READ_ONLY' : 'NOT_READY';
+    return { kind: 'unavailable', code, reason: whatIsMissing(replica, intent, minEpoch, now) };
   }
 
   #release(waiter: Waiter, route: Route, { wasDirty = waiter.ticket !== null } = {}): void {

@@ -25,8 +25,8 @@ export function routeOf(
   const { configuration } = replica;
   if (configuration === null || configuration.epoch < minEpoch) return null;
   if (intent === 'write') {
-    // A sealed or read-only head answers too: it holds the write, or says why it takes none.
-    if (replica.takesWrites) return HERE;
+    // A sealed head answers too: it holds the write. A read-only one waits, as another may be about to take its place.
+    if (replica.takesWrites) return replica.readOnly === null ? HERE : null;
   } else {
     if (replica.servesReads(now)) return replica.isClean(keys) ? HERE : null;
     // With reads at any replica a member that can't serve now will again, and the tail would not know more.
@@ -64,7 +64,7 @@ export function whatIsMissing(replica: Replica, intent: Intent, minEpoch: Epoch,
   if (!replica.active || replica.role === 'spare') {
     return `this node waits for the coordinator to name it in the chain (epoch ${configuration.epoch})`;
   }
-  if (intent === 'write') return 'this node is not the head';
+  if (intent === 'write') return replica.readOnly ?? 'this node is not the head';
   if (replica.stopped) return `this node was asked to serve no more reads in epoch ${configuration.epoch}`;
   return whatReadsLack(replica, now);
 }
