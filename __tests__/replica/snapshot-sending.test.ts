@@ -147,10 +147,27 @@ test('once it is installed the log follows, from the disk and then from memory, 
   const entries = replica.step({ kind: 'read', link: 1, entries: [made(4)] }, at(0));
   expect(sent(entries)).toEqual([[1, 'append']]);
   expect(closed(entries)).toEqual([]);
+  message(replica, 1, ack(4));
   flush(replica);
   expect(closed(replica.step({ kind: 'read', link: 1, entries: [made(5)] }, at(0)))).toEqual([1]);
   write(replica, 1);
   expect(sent(flush(replica))).toEqual([[1, 'append']]);
+});
+
+test('a joiner gets old entries a lot at a time, and rests after each for as long as it took to apply', () => {
+  const replica = sending();
+  end(replica, 1);
+  stored(replica, 1);
+  installed(replica, 3);
+  flush(replica);
+  replica.step({ kind: 'read', link: 1, entries: [made(4)] }, at(0));
+  expect(only(flush(replica), 'read')).toEqual([]);
+  const applied = message(replica, 1, ack(4), at(50));
+  expect(only(applied, 'wake')).toEqual([{ kind: 'wake', atMs: 100 }]);
+  replica.step({ kind: 'tick' }, at(90));
+  expect(only(flush(replica, at(90)), 'read')).toEqual([]);
+  replica.step({ kind: 'tick' }, at(100));
+  expect(only(flush(replica, at(100)), 'read')).toMatchObject([{ link: 1, after: 4 }]);
 });
 
 test('a snapshot with nothing behind it is closed at once', () => {

@@ -1,6 +1,6 @@
 import { earlier, NO_SEQ, type Seq, seq } from '../base/ids.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
-import { type Entry, weightOf } from '../protocol/entry.ts';
+import type { Entry } from '../protocol/entry.ts';
 import {
   type Ack,
   type LinkMessage,
@@ -18,11 +18,8 @@ import { SnapshotSending } from './snapshot-sending.ts';
 
 /** Most bytes of entries in one `Append`, so that a long catch-up never builds one huge frame. */
 const APPEND_BYTES_MAX = 1_048_576;
-/**
- * Most bytes of entries from the disk on their way to a joiner that it has not applied yet: more at a time would hold its event
- * loop up, and its neighbours would take it for dead.
- */
-const CATCH_UP_BYTES_MAX = 4 * APPEND_BYTES_MAX;
+/** The longest rest between two lots of old entries for a joiner, in ms. */
+const CATCH_UP_REST_MS_MAX = 200;
 /** How long after a lost session the successor is dialled again, in ms; doubled until a session is reconciled. */
 const REDIAL_MS_MIN = 20;
 const REDIAL_MS_MAX = 1000;
@@ -65,8 +62,14 @@ interface Streaming {
   congested: boolean;
   /** Entries that are no longer in memory are being read from the disk for this session. */
   reading: boolean;
-  /** Entries from the disk that a joiner has not applied yet, an item for each `Append`. */
-  catchingUp: { readonly through: Seq; readonly bytes: number }[];
+  /**
+   * A joiner gets what it lacks in lots, and rests after each for as long as it took to apply: a flood would hold up its event
+   * loop, so that it is taken for dead, and would take the machine from those that serve.
+   */
+  catchUp:
+    | { readonly stage: 'free' }
+    | { readonly stage: 'applying'; readonly through: Seq; readonly sentAtMs: number }
+    | { readonly stage: 'resting'; readonly untilMs: number };
   /** What of a snapshot the successor held when the session began. */
   readonly partial: PartialSnapshot | null;
   /** A snapshot goes first, as the log no longer reaches back; kept until the log behind it has been read, too. */
@@ -170,7 +173,7 @@ export class Downstream {
       toldCommitted: NO_SEQ,
       congested: false,
       reading: false,
-      catchingUp: [],
+      catchUp: { stage: 'free' },
       partial: welcome.partial,
       sending: null,
     };
@@ -186,8 +189,7 @@ export class Downstream {
     if (this.#isToJoiner) {
       if (ack.committed > session.sentThrough)
         return this.#lose(`it knows ${ack.committed} to be committed, which it was not sent`, nowMs);
-      session.catchingUp = session.catchingUp.filter(({ through }) => through > ack.committed);
-      return;
+      return this.#restIfApplied(session, ack.committed, nowMs);
     }
     if (ack.committed > this.#host.log.durable) return this.#lacks(ack.committed);
     this.#host.commitThrough(ack.committed);
@@ -259,7 +261,7 @@ export class Downstream {
     if (session.stage !== 'streaming' || session.congested || session.reading) return false;
     if (session.sending && !session.sending.installed) return false;
     const { log } = this.#host;
-    if (session.sentThrough < log.committed && isFull(session.catchingUp)) return false;
+    if (session.sentThrough < log.committed && session.catchUp.stage !== 'free') return false;
     if (session.sentThrough < log.received || session.toldDurable !== this.#host.durableToHere()) return true;
     // A joiner learns in no other way what it may apply.
     return this.#isToJoiner && session.toldCommitted !== log.committed;
@@ -275,6 +277,13 @@ export class Downstream {
     }
     session.reading = true;
     out.push({ kind: 'read', link: session.link, after: session.sentThrough, bytesMax: APPEND_BYTES_MAX });
+  }
+
+  /** A joiner that has rested gets more. To be called at every tick. */
+  endRest(nowMs: number): void {
+    const session = this.#session;
+    if (session.stage !== 'streaming' || session.catchUp.stage !== 'resting') return;
+    if (nowMs >= session.catchUp.untilMs) session.catchUp = { stage: 'free' };
   }
 
   /** Keeps the link alive, and gives up one that is silent. */
@@ -306,8 +315,15 @@ export class Downstream {
   #appendFromDisk(session: Streaming, entries: readonly Entry[], nowMs: number): void {
     this.#append(session, entries, nowMs);
     if (!this.#isToJoiner) return;
-    const bytes = entries.reduce((sum, { command }) => sum + weightOf(command), 0);
-    session.catchingUp.push({ through: session.sentThrough, bytes });
+    session.catchUp = { stage: 'applying', through: session.sentThrough, sentAtMs: nowMs };
+  }
+
+  #restIfApplied(session: Streaming, committed: Seq, nowMs: number): void {
+    const { catchUp } = session;
+    if (catchUp.stage !== 'applying' || committed < catchUp.through) return;
+    const restMs = Math.min(nowMs - catchUp.sentAtMs, CATCH_UP_REST_MS_MAX);
+    session.catchUp = restMs > 0 ? { stage: 'resting', untilMs: nowMs + restMs } : { stage: 'free' };
+    if (restMs > 0) this.#host.out.wakeAt(nowMs + restMs);
   }
 
   /** The log on disk begins too late for this successor. */
@@ -389,11 +405,6 @@ export class Downstream {
     const session = this.#session;
     return (session.stage === 'greeted' || session.stage === 'streaming') && session.link === link;
   }
-}
-
-/** Whether a joiner has enough on its way. */
-function isFull(catchingUp: Streaming['catchingUp']): boolean {
-  return catchingUp.reduce((sum, { bytes }) => sum + bytes, 0) >= CATCH_UP_BYTES_MAX;
 }
 
 /**

@@ -43,8 +43,6 @@ export class Replica {
   readonly #reads: Reads;
   readonly #replacing: Replacing;
   readonly #fence = new Fence();
-  /** The latest tick asked for out of turn. */
-  #wakeAtMs = Number.NEGATIVE_INFINITY;
   #readOnly: string | null = null;
   /** In this epoch the own log is known to agree with all above it. */
   #agreed = false;
@@ -203,9 +201,9 @@ export class Replica {
   /** The neighbours with which there has been no reconciled session for `suspectAfterMs`. */
   unreachable(now: Now): Incarnation[] {
     const { suspectAfterMs } = this.topology.topology.timing;
-    const above = this.#upstream.unreachable(now.monotonicMs, suspectAfterMs);
-    const below = this.#downstream.unreachable(now.monotonicMs, suspectAfterMs);
-    return [above, below].filter((who) => who !== null);
+    return [this.#upstream, this.#downstream]
+      .map((side) => side.unreachable(now.monotonicMs, suspectAfterMs))
+      .filter((who) => who !== null);
   }
 
   /** The log clock as this replica reads it, in ms. */
@@ -415,7 +413,7 @@ export class Replica {
     if (!this.#place.isTail) return;
     const through = this.#durableToHere();
     if (this.#fence.leftMs(this.#now.monotonicMs) === 0) return this.#commitThrough(through);
-    if (through > this.#log.committed) this.#wakeAt(this.#fence.untilMs);
+    if (through > this.#log.committed) this.#out.wakeAt(this.#fence.untilMs);
   }
 
   #commitThrough(through: Seq): void {
@@ -454,6 +452,7 @@ export class Replica {
     const sinceMs = nowMs - this.#tickedAtMs;
     this.#tickedAtMs = nowMs;
     if (!this.#place.active) return;
+    this.#downstream.endRest(nowMs);
     // Each link carries something both ways at least every lease/5.
     const { suspectAfterMs } = this.topology.topology.timing;
     const quietMs = Math.min(this.#place.configuration.leaseMs, suspectAfterMs) / 5;
@@ -465,13 +464,6 @@ export class Replica {
     this.#dialIfDue();
     this.#commitAtTail();
     this.#reads.onTick(this.#now);
-  }
-
-  /** A tick of its own for what can't wait for the next one. */
-  #wakeAt(atMs: number): void {
-    if (atMs <= this.#wakeAtMs) return;
-    this.#wakeAtMs = atMs;
-    this.#out.push({ kind: 'wake', atMs });
   }
 
   /** Nothing is written any more. Sessions, leases and reads go on: there may be nobody else to serve them. */

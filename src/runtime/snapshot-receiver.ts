@@ -26,6 +26,8 @@ export interface TransferStatus extends TransferProgress {
 
 /** More parts than this wait only when the sender does not keep to its window. */
 const QUEUED_PARTS_MAX = 2 * SNAPSHOT_WINDOW_PARTS;
+/** The longest rest between two parts, in ms. */
+const REST_MS_MAX = 100;
 /** How often a transfer says how far it has come, in ms. */
 const SAY_EVERY_MS = 5000;
 
@@ -118,9 +120,17 @@ export class SnapshotReceiver {
     const receipt = this.#receipt;
     // What was begun was refused.
     if (receipt === null) return;
+    const startedMs = this.#nowMs();
     const taken = await this.#host.storage.incoming.storePart(part, (row) => receipt.take(row));
     if (taken) receipt.stored(part.payload.length, this.#nowMs());
+    await this.#rest(this.#nowMs() - startedMs);
     this.#happened({ kind: 'part-stored', link, place: part.place });
+  }
+
+  /** Leaves half of the processor to whoever serves on the same machine: a transfer is never in such a hurry as they are. */
+  async #rest(workedMs: number): Promise<void> {
+    const restMs = Math.min(workedMs, REST_MS_MAX);
+    if (restMs > 0) await new Promise<void>((resolve) => this.#deps.clock.after(restMs, resolve));
   }
 
   async #install({ link, parts }: Extract<ReceiveEffect, { kind: 'install-snapshot' }>): Promise<void> {
