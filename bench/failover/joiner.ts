@@ -2,7 +2,9 @@
  * How long an empty node needs to become a member of a chain of three that holds a million keys of 100 bytes, while 16
  * clients write as fast as they can, and what is left of their throughput meanwhile.
  *
- *   node bench/failover/joiner.ts [--keys 1000000] [--clients 16] [--json]
+ *   node bench/failover/joiner.ts [--keys 1000000] [--loads 2] [--clients 16] [--json]
+ *
+ * All keys are written `loads` times: after two of them the log no longer reaches back, so that a snapshot is sent.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,11 +19,13 @@ import { report } from './report.ts';
 const { values } = parseArgs({
   options: {
     keys: { type: 'string', default: '1000000' },
+    loads: { type: 'string', default: '2' },
     clients: { type: 'string', default: '16' },
     json: { type: 'boolean', default: false },
   },
 });
 const KEYS = Number(values.keys);
+const LOADS = Number(values.loads);
 const CLIENTS = Number(values.clients);
 const PER_BATCH = 1000;
 const VALUE = 'v'.repeat(100);
@@ -76,7 +80,7 @@ try {
 }
 
 async function load(): Promise<void> {
-  for (let first = 0; first < KEYS; first += PER_BATCH) {
+  for (let first = 0; first < KEYS * LOADS; first += PER_BATCH) {
     const operations = Array.from({ length: PER_BATCH }, (_, at) => {
       return { op: 'set', key: keyOf(first + at), value: VALUE };
     });

@@ -17,12 +17,12 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   ENOSPC: {
     code: 'DISK_FULL',
     what: 'no space is left on the disk',
-    todo: 'Free space on that disk, then start again.',
+    todo: 'Free space on that disk.',
   },
   EDQUOT: {
     code: 'DISK_FULL',
     what: 'the disk quota is used up',
-    todo: "Free space or raise this user's quota, then start again.",
+    todo: "Free space or raise this user's quota.",
   },
   EACCES: {
     code: 'DISK_FAILED',

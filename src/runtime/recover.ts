@@ -39,9 +39,6 @@ export async function recoverReplica(
     },
   });
   const { identity, fresh, committed, pending, runs, cutBytes } = recovered;
-  if (cutBytes > 0) {
-    logger.warn({}, `cut off a torn end of the log, ${cutBytes} bytes that nobody was told of`);
-  }
   const ms = Math.round(clock.now().monotonicMs - startedMs);
   logger.info(
     { ...identity, keys: store.keyCount, committed, pending: pending.length, cutBytes, ms },

@@ -33,7 +33,7 @@ export class Snapshots {
     const { clock, logger } = this.#deps;
     const startedMs = clock.now().monotonicMs;
     const source = store.snapshot();
-    await storage.snapshot(source);
+    if (!(await storage.snapshot(source))) return;
     const { seq, keys } = source.header;
     logger.info({ seq, keys, ms: Math.round(clock.now().monotonicMs - startedMs) }, 'wrote a snapshot');
   }
