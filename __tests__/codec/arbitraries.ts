@@ -234,6 +234,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     sender: incarnation,
     received: anySeq,
     fenceMs: plain,
+    leaseMsMax: plain,
   }),
   fc.record({ kind: fc.constant('stale' as const), configuration, topology }),
   fc.record({

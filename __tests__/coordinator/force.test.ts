@@ -70,6 +70,18 @@ test('also with a lost register, when not all nodes can be heard: far above all 
   expect(story.core.topology?.version).toBe(2);
 });
 
+test('is refused while another ready member is heard and running: the chain heals without it', () => {
+  const story = serving();
+  story.go(2);
+  const ticket = story.force('n2');
+  story.go(1);
+  expect(story.replyTo(ticket)).toEqual({
+    kind: 'refused',
+    problem: expect.stringContaining('heals without force'),
+  });
+  expect(story.configuration?.epoch).toBe(1);
+});
+
 test('goes above a configuration that a node holds and the register does not know', () => {
   const story = serving();
   const { configuration } = story.node('n1');
@@ -85,7 +97,12 @@ test('goes above a configuration that a node holds and the register does not kno
 test('a survivor that is not in the chain of the topology serves until those that are have joined', () => {
   const story = serving(topologyFile({ chain: ['n1', 'n2', 'n3'] }, 4));
   const chain = new FaithfulChain(story);
-  story.force('n4');
+  for (const node of ['n1', 'n2', 'n3']) story.stop(node);
+  chain.go(20);
+  const ticket = story.force('n4');
+  chain.go(2);
+  expect(story.replyTo(ticket)).toMatchObject({ kind: 'forced' });
+  for (const node of ['n1', 'n2', 'n3']) story.start(node);
   chain.until(() => !story.core.register.arranging && story.core.register.ready.length === 3, 'it is whole');
   expect(story.configuration?.members.map(({ node }) => node)).toEqual(['n1', 'n2', 'n3']);
 });

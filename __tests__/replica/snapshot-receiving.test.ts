@@ -278,6 +278,35 @@ describe('an interrupted transfer (§4)', () => {
     expect(it?.partial).toBeNull();
   });
 
+  test('is forgotten when nobody goes on with it for a minute, be there a session or none', () => {
+    for (const more of [[], [hello(TOLD, N2), resume(0)]]) {
+      const replica = receiving();
+      replica.step({ kind: 'disconnected', link: 1 }, at(0));
+      // What was handed to the disk comes first, however long it takes.
+      expect(only(ticks(replica, 0, 70_000), 'drop-snapshot')).toEqual([]);
+      stored(replica, 1);
+      for (const it of more) message(replica, 2, it, at(70_000));
+      expect(only(ticks(replica, 70_100, 130_000), 'drop-snapshot')).toEqual([]);
+      expect(only(ticks(replica, 130_100, 140_000), 'drop-snapshot')).toHaveLength(1);
+      const [{ it } = {}] = welcomes(message(replica, 3, hello(TOLD, N2), at(140_000)));
+      expect(it?.partial).toBeNull();
+    }
+  });
+
+  test('is kept while a transfer is under way, and for a minute anew behind each', () => {
+    const replica = receiving();
+    replica.step({ kind: 'disconnected', link: 1 }, at(0));
+    stored(replica, 1);
+    expect(only(ticks(replica, 0, 50_000), 'drop-snapshot')).toEqual([]);
+    message(replica, 2, hello(TOLD, N2), at(50_000));
+    message(replica, 2, resume(0), at(50_000));
+    message(replica, 2, start({ from: 2 }), at(50_000));
+    expect(only(ticks(replica, 50_100, 50_200), 'drop-snapshot')).toEqual([]);
+    replica.step({ kind: 'disconnected', link: 2 }, at(50_200));
+    expect(only(ticks(replica, 50_300, 110_000), 'drop-snapshot')).toEqual([]);
+    expect(only(ticks(replica, 110_100, 111_000), 'drop-snapshot')).toHaveLength(1);
+  });
+
   test('that makes no sense is forgotten, and its session ends', () => {
     const replica = receiving();
     const effects = replica.step({ kind: 'bad-snapshot', link: 1, reason: 'the test' }, at(0));
@@ -364,7 +393,9 @@ describe('what the joiner knows to be committed (§5)', () => {
     synced(replica, 2);
     expect(replica).toMatchObject({ durable: 2, committed: 1, ready: true });
     message(replica, 1, append([], { upstreamDurable: 3, committed: 3 }));
-    expect(replica).toMatchObject({ committed: 2, ready: false });
+    expect(replica).toMatchObject({ committed: 2, ready: true });
+    replica.step({ kind: 'tick' }, at(201));
+    expect(replica.ready).toBe(false);
     synced(replica, 3);
     expect(replica).toMatchObject({ committed: 3, ready: true });
   });

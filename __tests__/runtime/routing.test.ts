@@ -146,6 +146,7 @@ function greet(tail: Replica, received: number): void {
         sender: N2,
         received: seq(received),
         fenceMs: 0,
+        leaseMsMax: 0,
       },
     },
     at(0),

@@ -119,6 +119,36 @@ test('to be asked to stop in an epoch that is over means nothing (§6)', () => {
   expect(chain.tail.up.stopped).toBe(false);
 });
 
+test('a store that was made after a long lease was shortened waits for the long one all the same (§7)', () => {
+  const chain = Chain.serving(NAMES);
+  chain.choose(['n1', 'n3'], { fenced: true, leaseMs: 10_000 });
+  chain.run(500);
+  chain.node('n2').kill();
+  chain.node('n2').disk.wipe();
+  chain.run(12_000);
+  cutOff(chain, 'n3', ['n1', 'n2']);
+  chain.choose(['n1'], { fenced: true });
+  chain.run(40);
+  chain.choose(['n1'], { leaseMs: 200 });
+  chain.run(40);
+  chain.node('n2').start();
+  chain.settle();
+  chain.choose(['n1'], { joiner: 'n2' });
+  chain.until('n2 has caught up', () => chain.node('n2').up.ready);
+  chain.choose(['n1', 'n2']);
+  chain.until('n2 is ready', () => chain.node('n2').up.ready && chain.node('n2').up.role === 'tail');
+  chain.node('n1').kill({ silent: true });
+  chain.node('n2').kill();
+  chain.node('n2').start();
+  chain.settle();
+  chain.choose(['n2'], { fenced: true });
+  chain.settle();
+  const write = chain.node('n2').write(ADD, { waitMs: 60_000 });
+  chain.run(1000);
+  expect(chain.node('n3').servesReads).toBe(true);
+  expect(write.reply).toBeNull();
+});
+
 describe('reads at any replica (§7)', () => {
   function any(): Chain {
     const chain = Chain.serving(NAMES);

@@ -86,6 +86,19 @@ describe('a replica whose disk takes nothing any more', () => {
     expect(chain.head.up.store.get('counter')?.value.bytes).toBe('1');
   });
 
+  test('as the last one stays in its epoch, and serves on, when it is told of another that names it', () => {
+    const chain = new Chain(['n1', 'n2']);
+    for (const node of chain.nodes) node.start();
+    chain.settle();
+    chain.choose(['n1'], { fenced: true });
+    chain.run(1000);
+    chain.head.happened({ kind: 'disk-failed', reason: 'it is full' });
+    chain.choose(['n1'], { joiner: 'n2' });
+    chain.run(1000);
+    expect(chain.head.servesReads).toBe(true);
+    expect(chain.head.up.configuration?.epoch).toBe(chain.epoch - 1);
+  });
+
   test('as a member it keeps its sessions and leases, takes no entry, and nothing is committed that it lacks', () => {
     const chain = Chain.serving(NAMES);
     chain.node('n2').happened({ kind: 'disk-failed', reason: 'it is full' });

@@ -121,6 +121,7 @@ export function hello(
     sender,
     received: seq(received),
     fenceMs: 0,
+    leaseMsMax: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 import { assert } from '../../src/base/assert.ts';
-import { Chain } from './chain.ts';
+import { isMember } from '../../src/protocol/configuration.ts';
+import { Chain, type Change } from './chain.ts';
 import { ChainClients } from './chain-clients.ts';
 import type { ChainNode } from './chain-node.ts';
 
@@ -28,6 +29,13 @@ const WEIGHTS = {
   appendJoiner: 8,
   drop: 3,
   wipe: 5,
+  flipReads: 3,
+  setLease: 1,
+  seal: 2,
+  stopServing: 4,
+  dropHarmless: 8,
+  pause: 4,
+  ask: 3,
 } as const;
 
 type Action = keyof typeof WEIGHTS;
@@ -36,6 +44,7 @@ const ACTIONS: readonly Action[] = Object.entries(WEIGHTS).flatMap(([action, wei
   Array<Action>(weight).fill(action as Action),
 );
 const FAULTS: ReadonlySet<Action> = new Set([
+  'pause',
   'breakLinks',
   'stall',
   'kill',
@@ -92,6 +101,8 @@ export class Chaos {
   end(): void {
     const { chain } = this;
     chain.healAll();
+    for (const node of chain.nodes) node.pause(0);
+    if (chain.configurations.at(-1)?.sealed) chain.choose(chain.order.map(({ name }) => name));
     for (const node of chain.nodes) if (node.replica === null) node.start();
     // A start that is heard of strikes the joiner out.
     chain.settle();
@@ -179,12 +190,53 @@ export class Chaos {
           node.disk.wipe();
         }
         return;
+      case 'flipReads':
+      case 'setLease':
+      case 'seal':
+        return this.#change(action, choice);
+      case 'stopServing':
+        if (node.replica) node.happened({ kind: 'stop-serving', epoch: chain.epoch });
+        return;
+      case 'dropHarmless':
+        return this.#dropHarmless(node);
+      case 'pause':
+        return node.pause((choice % 7) * 100);
+      case 'ask':
+        if (node.replica) node.ask();
+        return;
       case 'tellOld': {
         const old = chain.configurations[choice % chain.configurations.length];
         if (old) chain.tell(node.name, old);
         return;
       }
     }
+  }
+
+  #change(what: 'flipReads' | 'setLease' | 'seal', choice: number): void {
+    const { chain } = this;
+    const last = chain.configurations.at(-1);
+    if (!last || chain.joiner) return;
+    const changes: Record<typeof what, Change> = {
+      flipReads: { reads: last.reads === 'any' ? 'tail' : 'any' },
+      setLease: { leaseMs: [100, 200, 1000][choice % 3] ?? 200 },
+      seal: { sealed: true },
+    };
+    chain.choose(
+      chain.order.map(({ name }) => name),
+      changes[what],
+    );
+  }
+
+  /** Without a fence, by what the node itself would report: it was asked to stop, or its place serves no reads. §6. */
+  #dropHarmless(node: ChainNode): void {
+    const { chain } = this;
+    const { replica } = node;
+    const last = chain.configurations.at(-1);
+    if (!last || !replica || !chain.order.includes(node) || !chain.mayDrop(node)) return;
+    const reports = replica.configuration?.epoch === chain.epoch && isMember(last, replica.self);
+    const harmless = replica.stopped || (last.reads === 'tail' && chain.tail !== node);
+    if (!reports || !harmless) return;
+    chain.choose(chain.order.filter((other) => other !== node).map(({ name }) => name));
   }
 
   #nameJoiner(choice: number): void {

@@ -72,6 +72,7 @@ export class ChainNode {
   readonly #writes = new Map<Ticket, Write>();
   #events: ReplicaEvent[] = [];
   #stepping = false;
+  #pausedUntilMs = 0;
   #flushing = false;
   #lastLink = 0;
   #lastTicket = 0;
@@ -189,7 +190,13 @@ export class ChainNode {
   }
 
   tick(): void {
-    if (this.replica) this.happened({ kind: 'tick' });
+    if (this.replica && this.#world.now(this).monotonicMs >= this.#pausedUntilMs)
+      this.happened({ kind: 'tick' });
+  }
+
+  /** Its ticks fail to come for so long. */
+  pause(ms: number): void {
+    this.#pausedUntilMs = this.#world.now(this).monotonicMs + ms;
   }
 
   /** The connections to another node break: of what is under way `sent` messages still arrive, each way. */

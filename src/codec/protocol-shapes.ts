@@ -102,6 +102,7 @@ export const messageShapes: Readonly<Record<JsonMessage['kind'], Shape>> = {
     sender: incarnation,
     received: whole,
     fenceMs: finite,
+    leaseMsMax: finite,
   }),
   stale: fields({ configuration: configurationShape, topology: topologyShape }),
   welcome: fields({

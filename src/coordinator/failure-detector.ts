@@ -1,5 +1,4 @@
 import type { NodeId } from '../base/ids.ts';
-import { sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
 import type { LinkId } from './events.ts';
 
@@ -120,7 +119,8 @@ export class FailureDetector {
 
 function recoveringSince(report: NodeReport, last: Heard | undefined, nowMs: number): number | null {
   if (report.phase !== 'recovering') return null;
-  const same = sameIncarnation(report.incarnation, last?.report.incarnation ?? null);
+  // One that dies while it reads its log, again and again, has been reading it since the first time.
+  const same = report.incarnation.storeId === last?.report.incarnation.storeId;
   return (same ? last?.recoveringSinceMs : null) ?? nowMs;
 }
 

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { epoch, type NodeId } from '../base/ids.ts';
+import { sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
 import { fits, forcedChain, LOST_EPOCHS } from './membership.ts';
@@ -24,7 +25,7 @@ export function forced(
   if (view === null) return { kind: 'refused', problem: 'the coordinator has no topology yet' };
   const { wanted, configuration } = view;
   const report = view.heard.get(survivor);
-  const problem = refusalToForce(wanted, survivor, report);
+  const problem = refusalToForce(wanted, survivor, report) ?? whoServes(view, survivor);
   if (problem !== null) return { kind: 'refused', problem };
   assert(report !== undefined, () => `${survivor} is forced unheard`);
   const known = reports.map((one) => one.configuration?.epoch ?? 0);
@@ -53,6 +54,22 @@ function versionsAbove({ configuration, wanted }: View, reports: readonly NodeRe
     .map((version) => version + 1);
 }
 
+/** While another holds all that was acknowledged and can serve, forcing would lose for nothing what only that one has. */
+function whoServes({ configuration, ready, heard }: View, survivor: NodeId): string | null {
+  const chosen = configuration?.epoch ?? 0;
+  // An old copy of the register changes nothing by itself, so force is a way out whoever serves.
+  if ([...heard.values()].some((report) => (report.configuration?.epoch ?? 0) > chosen)) return null;
+  const able = (configuration?.members ?? []).find((member) => {
+    const report = heard.get(member.node);
+    if (member.node === survivor || !ready.includes(member.node) || report === undefined) return false;
+    if (!sameIncarnation(report.incarnation, member) || report.readOnly) return false;
+    return report.phase === 'running' || report.phase === 'sick';
+  });
+  if (able === undefined) return null;
+  const { node } = able;
+  return `${node} is a ready member, heard and running, so the chain heals without force. Stop ${node} first if it is to be given up`;
+}
+
 function refusalToForce(
   { topology }: VersionedTopology,
   survivor: NodeId,
@@ -60,6 +77,7 @@ function refusalToForce(
 ): string | null {
   if (!Object.hasOwn(topology.nodes, survivor)) return `${survivor} is no node of the topology`;
   if (report === undefined) return `${survivor} is not heard: start it first`;
+  if (report.readOnly) return `${survivor} takes no writes: ${report.problem ?? 'it does not say why'}`;
   switch (report.phase) {
     case 'recovering':
       return `${survivor} is still reading its log: try again when it has`;

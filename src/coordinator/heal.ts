@@ -46,6 +46,9 @@ export function isDroppable(view: View, member: Incarnation): boolean {
   return unanswered || !raisesFence(view, [member]);
 }
 
+/** A member that is merely slow is not dropped for less than so many others. */
+const COPIES_MIN = 2;
+
 const NOBODY_LEFT =
   'no member is removed: none of the others is ready, heard and running, so an acknowledged write could be lost';
 
@@ -57,11 +60,22 @@ function hasToLeave({ is }: Placed): boolean {
   return is.kind === 'gone' || is.kind === 'sick' || (is.kind === 'recovering' && is.overdue);
 }
 
-/** A slow member is better than none: if nobody else is left, those stay that are sick but take writes. */
+/**
+ * A slow member is better than none, and two copies are better than one: those that are sick but take writes stay unless two
+ * others are left, spares that could take their places included.
+ */
 function leavingOf(view: View, placed: readonly Placed[]): readonly Placed[] {
   const leaving = placed.filter(hasToLeave);
-  if (canServe(view, placed, leaving)) return leaving;
+  const left = placed.length - leaving.length + sparesOf(view, placed).length;
+  if (left >= COPIES_MIN && canServe(view, placed, leaving)) return leaving;
   return leaving.filter(({ is }) => is.kind !== 'sick' || is.readOnly);
+}
+
+function sparesOf({ wanted, heard, sights }: View, placed: readonly Placed[]): readonly NodeId[] {
+  return wanted.topology.chain.filter((node) => {
+    const member = placed.some((one) => one.member.node === node);
+    return !member && heard.get(node)?.phase === 'running' && sights.get(node)?.resting !== true;
+  });
 }
 
 function canServe({ ready }: View, placed: readonly Placed[], leaving: readonly Placed[]): boolean {

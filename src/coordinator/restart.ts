@@ -19,7 +19,16 @@ export function namedInPlace(
     return { chain: inPlace, ready, reason, change: `${listed(names)} named in place` };
   }
   const chain = longestFirst(inPlace, heard);
-  return { chain, ready, reason, change: `chain is ${namesOf(chain).join(', ')}, the longest log first` };
+  // Shorter logs may lack what was acknowledged: those members are ready when they have said so again.
+  const [longest] = chain.members.map((member) => held(heard, member));
+  const whole = chain.members.filter((member) => held(heard, member) === longest);
+  const sure = ready.filter((node) => whole.some((member) => member.node === node));
+  return {
+    chain,
+    ready: sure,
+    reason,
+    change: `chain is ${namesOf(chain).join(', ')}, the longest log first`,
+  };
 }
 
 /**
@@ -45,6 +54,9 @@ const UNLESS_ALL = 'not named in place unless all members have restarted';
  * not on others; each holds a beginning of the same log, so nobody's successor then knows more than it does itself.
  */
 function longestFirst(chain: Chain, heard: ReadonlyMap<NodeId, NodeReport>): Chain {
-  const held = (member: Incarnation) => heard.get(member.node)?.received ?? 0;
-  return { ...chain, members: [...chain.members].sort((a, b) => held(b) - held(a)) };
+  return { ...chain, members: [...chain.members].sort((a, b) => held(heard, b) - held(heard, a)) };
+}
+
+function held(heard: ReadonlyMap<NodeId, NodeReport>, member: Incarnation): number {
+  return heard.get(member.node)?.received ?? 0;
 }

@@ -5,7 +5,8 @@ import { bootstrap } from './bootstrap.ts';
 import { heal } from './heal.ts';
 import { appendJoiner, nameJoiner, strikeOut } from './joining.ts';
 import { again } from './membership.ts';
-import { NOTHING, type Rule, type Ruling, type View, waitFor } from './rule.ts';
+import { type Change, NOTHING, type Rule, type Ruling, type View, waitFor } from './rule.ts';
+import { problemOf } from './standing.ts';
 
 /** In the order in which they are tried. */
 const RULES: readonly Rule[] = [
@@ -27,6 +28,8 @@ export function decide(view: View): Ruling {
   for (const rule of RULES) {
     const ruling = rule(view);
     waits.push(...ruling.waits);
+    const unable = ruling.change === null ? null : whoCanNotTakeUp(view, ruling.change);
+    if (unable !== null) return { change: null, waits: [...waits, unable] };
     if (ruling.change !== null || ruling.stop !== undefined || ruling.arranged === true) {
       return { ...ruling, waits };
     }
@@ -34,12 +37,26 @@ export function decide(view: View): Ruling {
   return { change: null, waits };
 }
 
+/**
+ * A member whose disk takes nothing can't take up a configuration: in one that names it nobody would serve any more. It serves
+ * on in the one that it holds until it can be dropped, or takes writes again.
+ */
+function whoCanNotTakeUp({ heard }: View, { chain }: Change): string | null {
+  for (const member of chain.members) {
+    const report = heard.get(member.node);
+    if (!report?.readOnly || !sameIncarnation(report.incarnation, member)) continue;
+    const { node } = member;
+    return `${node} takes no writes (${problemOf(report)}), and so no other configuration: nothing is changed until it does, or another ready member can take its place`;
+  }
+  return null;
+}
+
 /** A node can only hold what this register chose, unless somebody put an old copy of the register back. */
 function staleRegister({ configuration, heard }: View): string | null {
   if (configuration === null) return null;
   for (const [node, report] of heard) {
     const held = report.configuration?.epoch ?? 0;
-    if (held <= configuration.epoch) continue;
+    if (held <= configuration.epoch || !isOurs(report.configuration, configuration)) continue;
     return (
       `${node} holds configuration ${held}, and this register knows none above ${configuration.epoch}: it is older than ` +
       'the cluster, so nothing is changed. Stop the coordinator, move its register away and start it again: it takes the ' +
@@ -47,6 +64,12 @@ function staleRegister({ configuration, heard }: View): string | null {
     );
   }
   return null;
+}
+
+/** Whether a configuration is of this cluster: a node that strays in from another one must not stop everything. */
+function isOurs(theirs: Configuration | null, ours: Configuration): boolean {
+  const stores = new Set(ours.members.map(({ storeId }) => storeId));
+  return theirs?.members.some(({ storeId }) => stores.has(storeId)) === true;
 }
 
 /** What a configuration takes from the topology beside its members. */

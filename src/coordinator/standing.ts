@@ -81,7 +81,10 @@ function heardStanding(member: Incarnation, last: NodeReport, sight: Sight, timi
     const why = `${node} has been reading its log for ${inMs(sight.recoveringMs)}`;
     return { kind: 'recovering', overdue: sight.recoveringMs >= timing.stallAfterMs, why };
   }
-  if (incarnation.boot > member.boot) return { kind: 'restarted', as: incarnation };
+  if (incarnation.boot > member.boot) {
+    if (last.readOnly) return gone(member, `restarted and takes no writes: ${problemOf(last)}`);
+    return { kind: 'restarted', as: incarnation };
+  }
   if (stalledMs >= timing.stallAfterMs) {
     return {
       ...gone(member, `has a disk that does not finish its writes`),

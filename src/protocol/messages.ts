@@ -18,6 +18,8 @@ export interface Hello {
   readonly received: Seq;
   /** How long the sender's fence still stands, in ms. */
   readonly fenceMs: number;
+  /** The longest lease of any configuration that the sender has held, in ms: a store made later must know of it too. */
+  readonly leaseMsMax: number;
 }
 /** Successor's answer to a `Hello` of an epoch below its own; it closes the connection behind it. */
 export interface Stale {

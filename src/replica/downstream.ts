@@ -153,6 +153,7 @@ export class Downstream {
       sender: place.self,
       received: log.received,
       fenceMs: this.#host.fenceMs(nowMs),
+      leaseMsMax: place.leaseMsMax,
     });
   }
 

@@ -121,6 +121,13 @@ export class Place {
     return newer;
   }
 
+  /** A neighbour has held a configuration with a longer lease than any that this store knows of. */
+  learnLease(leaseMs: number): void {
+    if (leaseMs <= this.#leaseMsMax) return;
+    this.#leaseMsMax = leaseMs;
+    this.#save();
+  }
+
   /** Notes that a save is on disk, and says whether it makes the configuration held `active`. */
   saved(save: number): boolean {
     if (this.#active || this.#activateAt === 0 || save < this.#activateAt) return false;

@@ -1,7 +1,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { earlier, type Seq } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
-import type { Configuration, Incarnation, Role } from '../protocol/configuration.ts';
+import { type Configuration, type Incarnation, isMember, type Role } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { LinkMessage } from '../protocol/messages.ts';
 import type { SnapshotHeader } from '../protocol/snapshot.ts';
@@ -327,6 +327,8 @@ export class Replica {
 
   /** Adopting ends all sessions; nothing is done in the new epoch before it is on disk. */
   #adopt(configuration: Configuration | null, topology: VersionedTopology | null): void {
+    // It could never act in a configuration that it can't save, and as long as it has not adopted one nothing commits there.
+    if (this.#readOnly !== null && configuration && isMember(configuration, this.self)) return;
     const { version } = this.#place.topology;
     const { epoch } = this.#place;
     if (this.#place.adopt(configuration, topology)) {
@@ -408,8 +410,10 @@ export class Replica {
   /** The tail decides what is committed; everybody else is told, the joiner from above. */
   #commitAtTail(): void {
     if (!this.#place.active) return;
-    if (this.#place.role === 'joiner')
+    if (this.#place.role === 'joiner') {
+      this.#upstream.notePace(this.#now.monotonicMs);
       return this.#commitThrough(earlier(this.#log.durable, this.#upstream.toldCommitted));
+    }
     if (!this.#place.isTail) return;
     const through = this.#durableToHere();
     if (this.#fence.leftMs(this.#now.monotonicMs) === 0) return this.#commitThrough(through);

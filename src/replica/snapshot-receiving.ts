@@ -9,6 +9,9 @@ import {
 import type { LinkId } from './events.ts';
 import type { Outbox } from './outbox.ts';
 
+/** What is held of an interrupted transfer is kept for so long, in ms: whoever sent it may never come again. */
+const KEEP_MS = 60_000;
+
 /** What receiving a snapshot needs of the replica. */
 export interface SnapshotReceivingHost {
   readonly out: Outbox;
@@ -37,6 +40,8 @@ export class SnapshotReceiving {
   #transfer: { parts: number | null } | null = null;
   /** The disk is putting the snapshot in force, which nothing stops. */
   #installing = false;
+  /** Since when something is held and no transfer is under way; `null` else. */
+  #restsSinceMs: number | null = null;
 
   constructor(host: SnapshotReceivingHost) {
     this.#host = host;
@@ -67,7 +72,16 @@ export class SnapshotReceiving {
       this.#forget();
   }
 
-  /** The session has ended; what is stored stays. */
+  /** What nobody has gone on with for long is forgotten. */
+  onTick(nowMs: number): void {
+    const rests = this.#aside !== null && this.#transfer === null && !this.unsettled;
+    this.#restsSinceMs = rests ? (this.#restsSinceMs ?? nowMs) : null;
+    if (this.#restsSinceMs === null || nowMs - this.#restsSinceMs < KEEP_MS) return;
+    this.#restsSinceMs = null;
+    this.#forget();
+  }
+
+  /** The session has ended; what is stored stays for a while. */
   endSession(): void {
     this.#transfer = null;
   }

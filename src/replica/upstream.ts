@@ -51,6 +51,10 @@ interface Session {
   durable: Seq;
   /** The `committed` that the predecessor told last; `null` until it has. */
   told: Seq | null;
+  /** What the predecessor had told when this was set: it is to be on disk within a lease. */
+  goal: { readonly through: Seq; readonly sinceMs: number } | null;
+  /** The last such goal was reached in time. */
+  keepsUp: boolean;
   /** The `committed` that the predecessor was told last. */
   acked: Seq;
   heardAtMs: number;
@@ -90,11 +94,27 @@ export class Upstream {
     return this.#session?.told ?? NO_SEQ;
   }
 
-  /** Whether all that the predecessor has said to be committed in the present session is on the own disk. */
+  /**
+   * Whether what the predecessor says to be committed in the present session comes to the own disk within a lease. Not all of it
+   * at one moment: under a steady load there may never be such a one.
+   */
   get isCaughtUp(): boolean {
     const session = this.#session;
-    if (session?.stage !== 'reconciled' || session.told === null || this.isReceiving) return false;
-    return this.#host.log.durable >= session.told;
+    return session?.stage === 'reconciled' && !this.isReceiving && session.keepsUp;
+  }
+
+  /** To be called when entries came, were synced, and at every tick. */
+  notePace(nowMs: number): void {
+    const session = this.#session;
+    if (session?.stage !== 'reconciled' || session.told === null) return;
+    session.goal ??= { through: session.told, sinceMs: nowMs };
+    const inTime = nowMs - session.goal.sinceMs <= this.#host.place.configuration.leaseMs;
+    if (this.#host.log.durable < session.goal.through) {
+      if (!inTime) session.keepsUp = false;
+      return;
+    }
+    session.keepsUp = inTime || this.#host.log.durable >= session.told;
+    session.goal = session.told > session.goal.through ? { through: session.told, sinceMs: nowMs } : null;
   }
 
   /** Whether a snapshot comes in place of the log, or the disk is still busy with one. */
@@ -173,6 +193,9 @@ export class Upstream {
       );
     }
     this.#host.adopt(hello);
+    if (place.epoch !== offered)
+      return this.#refuse(link, `the disk here takes nothing, so epoch ${offered} neither`);
+    place.learnLease(hello.leaseMsMax);
     if (!place.active || this.#receiving.unsettled) return this.#keepForLater(link, hello, nowMs);
     this.#welcome(link, hello, nowMs);
   }
@@ -275,6 +298,7 @@ export class Upstream {
 
   /** Keeps the link alive, and gives up one that is silent. */
   onTick(nowMs: number, limits: { quietMs: number; suspectAfterMs: number }): void {
+    this.#receiving.onTick(nowMs);
     const session = this.#session;
     if (!session) return;
     if (nowMs - session.heardAtMs > limits.suspectAfterMs) {
@@ -294,6 +318,8 @@ export class Upstream {
       stage: 'welcomed',
       durable: NO_SEQ,
       told: null,
+      goal: null,
+      keepsUp: false,
       acked: committed,
       heardAtMs: nowMs,
       sentAtMs: nowMs,

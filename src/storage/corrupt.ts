@@ -20,11 +20,16 @@ export function corrupt({ disk, path, offset }: Place, what: string, cause?: unk
   );
 }
 
+/** What is damaged, where and how, without what becomes of a node that needs it to start. */
+export function damageOf({ message }: CatenaError): string {
+  return message.replace(`. ${ADVICE}`, '');
+}
+
 const ADVICE =
   'This node takes no part, and its files stay as they are: every other ready member holds every acknowledged write. ' +
   'When the coordinator hears such a member it takes this node out of the chain; the node then moves its files into a ' +
-  'directory "damaged-" and the date, inside its data directory, and joins again empty, filled from the others. Nothing ' +
-  'has to be done. If no other ready member is heard nothing is moved: start the others.';
+  'directory "damaged-" and the date, inside its data directory, and joins again empty, filled from the others. ' +
+  'If no other ready member is heard nothing is moved: start the others.';
 
 /** Without `meta` the node can't say who it was, so nobody can tell it that it is no longer needed. */
 function metaAdvice(root: string): string {
