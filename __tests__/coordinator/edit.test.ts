@@ -1,3 +1,4 @@
+import { FaithfulChain } from '../support/coordinator-chain.ts';
 import { CoordinatorStory, lastOf, topologyFile } from '../support/coordinator-story.ts';
 
 function serving(file = topologyFile({}, 4)): CoordinatorStory {
@@ -79,6 +80,27 @@ describe('an edit', () => {
       plan: ['take n4 into the chain behind n3 (state transfer)'],
     });
     expect(story.core.topology?.version).toBe(2);
+  });
+
+  test('with the same content puts a chain that healing has left in another order into the one that it says', () => {
+    const story = new CoordinatorStory(topologyFile({}, 3));
+    const chain = new FaithfulChain(story);
+    story.refusing = true;
+    story.start();
+    chain.go(6);
+    story.stop('n1');
+    chain.go(20);
+    story.start('n1');
+    const order = () => story.configuration?.members.map(({ node }) => node);
+    chain.until(() => story.core.register.ready.length === 3, 'n1 is back');
+    expect(order()).toEqual(['n2', 'n3', 'n1']);
+    const again = story.edit(topologyFile({}, 3).topology);
+    chain.until(() => order()?.join() === 'n1,n2,n3', 'it is in order');
+    expect(story.replyTo(again)).toEqual({
+      kind: 'taken',
+      version: 1,
+      plan: ['reorder to n1, n2, n3 (sealed)'],
+    });
   });
 
   test('that a running cluster can not take is refused, and the words stay until the next good one', () => {

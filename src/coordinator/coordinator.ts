@@ -184,7 +184,7 @@ export class Coordinator {
   /** What an edit would come to; it changes nothing. */
   #tryOut(edit: Extract<OperatorRequest, { kind: 'edit' }>, nowMs: number): CoordinatorEffect[] {
     const register = this.#saving?.register ?? this.#saved;
-    const taking = takeTopology(register, edit, this.#look(nowMs));
+    const taking = takeTopology(register, { ...edit, rearranges: true }, this.#look(nowMs));
     return [{ kind: 'edited', ticket: edit.ticket, reply: taking.reply }];
   }
 
@@ -216,7 +216,8 @@ export class Coordinator {
       this.#problem = null;
       return;
     }
-    const taking = takeTopology(turn.register, { topology, ifVersion: null }, this.#look(nowMs));
+    const edit = { topology, ifVersion: null, rearranges: false };
+    const taking = takeTopology(turn.register, edit, this.#look(nowMs));
     if (taking.reply.kind === 'refused') {
       turn.effects.push(...this.#refuse(taking.reply.problem));
       return;
@@ -234,7 +235,8 @@ export class Coordinator {
       return;
     }
     const { ticket } = request;
-    const { register, reply, plan } = takeTopology(turn.register, request, this.#look(nowMs));
+    const edit = { ...request, rearranges: true };
+    const { register, reply, plan } = takeTopology(turn.register, edit, this.#look(nowMs));
     turn.after.push({ kind: 'edited', ticket, reply });
     if (reply.kind === 'refused') turn.effects.push(...this.#refuse(reply.problem));
     if (reply.kind === 'taken') this.#problem = null;

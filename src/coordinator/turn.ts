@@ -24,12 +24,13 @@ export interface Taking {
 }
 
 /**
- * Takes an edit into a register, unless somebody else came first or a running cluster can't. The same content again is no
- * edit: a caller that got no answer may just ask again.
+ * Takes an edit into a register, unless somebody else came first or a running cluster can't. The same content again makes no
+ * new version: a caller that got no answer may just ask again. When an operator asks for it (`rearranges`), a chain that
+ * healing has left in another order is put into the order that it says.
  */
 export function takeTopology(
   register: Register,
-  edit: { readonly topology: Topology; readonly ifVersion: number | null },
+  edit: { readonly topology: Topology; readonly ifVersion: number | null; readonly rearranges: boolean },
   look: (register: Register) => View | null,
 ): Taking {
   const present = register.topology;
@@ -39,8 +40,9 @@ export function takeTopology(
     return view === null ? [] : plannedSteps(view, from);
   };
   if (present !== null && sameTopology(present.topology, edit.topology)) {
-    const plan = steps(register, present.topology);
-    return { register, reply: { kind: 'taken', version, plan }, plan };
+    const asked = edit.rearranges ? { ...register, arranging: true } : register;
+    const plan = steps(asked, present.topology);
+    return { register: plan.length > 0 ? asked : register, reply: { kind: 'taken', version, plan }, plan };
   }
   if (edit.ifVersion !== null && edit.ifVersion !== version) {
     return { register, reply: { kind: 'conflict', version }, plan: [] };
