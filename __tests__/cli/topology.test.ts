@@ -184,6 +184,7 @@ describe('force', () => {
     };
     const { code, stderr } = await run('force', '--survivor', 'n2', '--topology', file);
     expect(stderr).toContain('every acknowledged write that\nn2 does not hold is lost for good');
+    expect(stderr).toContain('the highest epoch, and among those the one that holds most entries');
     expect(stderr).toContain(
       '  n1: never heard\n  n2: heard; epoch 3, holds entries up to 9, of which 8 are',
     );
@@ -198,6 +199,26 @@ describe('force', () => {
     expect(code).toBe(0);
     expect(service.forced).toEqual(['n2']);
   });
+
+  test('refuses a survivor that the coordinator does not know', async () => {
+    const { service, file } = await start();
+    service.statusNow = { waitingFor: [], nodes: { n1: { heard: false }, n2: { heard: false } } };
+    const { code, stderr } = await run('force', '--survivor', 'n7', '--topology', file);
+    expect(stderr).toBe('catena: n7 is no node that the coordinator knows: it knows n1, n2\n');
+    expect(code).toBe(1);
+  });
+
+  test.each([[[]], [['--yes-data-may-be-lost']]])(
+    'at a node says where the coordinator is: %p',
+    async (more) => {
+      const node = await startNode();
+      const { code, stderr } = await run('force', '--survivor', 'n1', '--url', node.url, ...more);
+      expect(stderr).toBe(
+        `catena: what answers at ${node.url} is a node: give the address of the coordinator, such as --url http://localhost:4460\n`,
+      );
+      expect(code).toBe(1);
+    },
+  );
 
   test('tells why it can not be', async () => {
     const { service, url } = await start();

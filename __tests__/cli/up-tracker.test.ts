@@ -120,19 +120,27 @@ test('the running topology counts, not the file: it is followed, and kept for no
 });
 
 test('a node that was just taken out stands in the copy, so that it can be started until the chain does without it', async () => {
-  stage.pages.set('/topology', running(1, { n1, n2 }));
+  const both = { configuration: configuration(1, ['n1', 'n2']) };
+  stage.pages.set('/topology', running(1, { n1, n2 }, both));
   await until(() => stage.followed.length > 0, 'the first topology');
-  stage.pages.set('/topology', running(2, { n1 }));
+  stage.pages.set('/topology', running(2, { n1 }, both));
   await until(() => stage.followed.at(-1)?.length === 2, 'the second topology');
   const kept = JSON.parse(await readFile(stage.copy.path, 'utf8'));
   expect(kept.chain).toEqual(['n1']);
   expect(Object.keys(kept.nodes).sort()).toEqual(['n1', 'n2']);
+  stage.pages.set('/topology', running(2, { n1 }, { configuration: configuration(2, ['n1']) }));
+  // The copy is written before this is followed.
+  const before = stage.followed.length;
+  await until(() => stage.followed.length > before + 1, 'the second configuration');
+  const left = JSON.parse(await readFile(stage.copy.path, 'utf8'));
+  expect(Object.keys(left.nodes)).toEqual(['n1']);
 });
 
 test('unless another node has its address', async () => {
-  stage.pages.set('/topology', running(1, { n1, n2 }));
+  const both = { configuration: configuration(1, ['n1', 'n2']) };
+  stage.pages.set('/topology', running(1, { n1, n2 }, both));
   await until(() => stage.followed.length > 0, 'the first topology');
-  stage.pages.set('/topology', running(2, { n1, n3: n2 }));
+  stage.pages.set('/topology', running(2, { n1, n3: n2 }, both));
   await until(() => stage.followed.at(-1)?.includes('n3') === true, 'the second topology');
   const kept = JSON.parse(await readFile(stage.copy.path, 'utf8'));
   expect(Object.keys(kept.nodes)).toEqual(['n1', 'n3']);

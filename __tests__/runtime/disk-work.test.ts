@@ -2,6 +2,7 @@ import { CatenaError } from '../../src/base/errors.ts';
 import { NO_SEQ, seq } from '../../src/base/ids.ts';
 import type { Effect, ReplicaEvent } from '../../src/replica/events.ts';
 import { DiskWork } from '../../src/runtime/disk-work.ts';
+import { ReadDamage } from '../../src/runtime/read-damage.ts';
 import { Storage } from '../../src/storage/storage.ts';
 import { incarnation, versionedTopology } from '../support/chain-builders.ts';
 import { keepingLogger, ManualClock, settle } from '../support/coordinator-world.ts';
@@ -29,6 +30,7 @@ async function held(durability: 'sync' | 'memory' = 'sync') {
   const work = new DiskWork(
     {
       storage,
+      damage: new ReadDamage(storage, deps),
       topology: () => ({ ...topology, durability }),
       happened: (event) => events.push(event),
       failed: (error) => errors.push(error),

@@ -4,6 +4,7 @@ import type { Entry } from '../../src/protocol/entry.ts';
 import type { SnapshotPart } from '../../src/protocol/snapshot.ts';
 import type { ReplicaEvent } from '../../src/replica/events.ts';
 import { Store } from '../../src/replica/store.ts';
+import { ReadDamage } from '../../src/runtime/read-damage.ts';
 import { StateTransfer } from '../../src/runtime/state-transfer.ts';
 import { Storage } from '../../src/storage/storage.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -21,6 +22,7 @@ class Side {
   readonly transfer: StateTransfer;
   readonly said: string[] = [];
   readonly failures: unknown[] = [];
+  readonly givenUp: number[] = [];
   readonly events: ReplicaEvent[] = [];
   #waiting: (() => void)[] = [];
 
@@ -29,9 +31,12 @@ class Side {
     this.disk = disk;
     this.clock = clock;
     const say = (_: object, message: string) => this.said.push(message);
+    const logger = { debug: say, info: say, warn: say, error: say };
     this.transfer = new StateTransfer(
       {
         storage,
+        damage: new ReadDamage(storage, { logger }),
+        giveUpLink: (link) => this.givenUp.push(link),
         happened: (event) => {
           this.events.push(event);
           for (const look of this.#waiting) look();
@@ -41,7 +46,7 @@ class Side {
           for (const look of this.#waiting) look();
         },
       },
-      { clock, logger: { debug: say, info: say, warn: say, error: say } },
+      { clock, logger },
     );
   }
 
@@ -151,7 +156,7 @@ test('a store is sent part by part and becomes an equal store, on the disk', asy
   const { store, header } = await b.next('installed');
   expect(header).toEqual(opened.header);
   expect(store.digest()).toBe(a.store.digest());
-  expect(b.transfer.progress()).toBeNull();
+  expect(b.transfer.status()).toBeNull();
   a.transfer.carryOut({ kind: 'close-snapshot', link: 1 });
   const again = await Side.start('b', b.disk.kill());
   expect(again.store.digest()).toBe(a.store.digest());
@@ -167,13 +172,13 @@ test('a transfer that was interrupted goes on by another link, over parts that c
   begin(b, await open(a, 1));
   await move(a, b, 1, 0, 4);
   a.transfer.carryOut({ kind: 'close-snapshot', link: 1 });
-  expect(b.transfer.progress()?.keys).toBeGreaterThan(50);
+  expect(b.transfer.status()?.keys).toBeGreaterThan(50);
   const opened = await open(a, 2, 3);
   expect(opened.from).toBe(3);
   begin(b, opened);
   const parts = await move(a, b, 2, 3);
-  expect(b.transfer.progress()).toMatchObject({ keys: 300 });
-  expect(b.transfer.progress()?.bytes).toBeLessThanOrEqual(opened.bytes);
+  expect(b.transfer.status()).toMatchObject({ keys: 300 });
+  expect(b.transfer.status()?.bytes).toBeLessThanOrEqual(opened.bytes);
   b.transfer.carryOut({ kind: 'install-snapshot', link: 2, parts });
   const { store } = await b.next('installed');
   expect(store.digest()).toBe(a.store.digest());
@@ -224,7 +229,7 @@ test('a snapshot that makes no sense is forgotten, and what else comes of it is 
   expect(await b.next('bad-snapshot')).toMatchObject({ link: 1 });
   await settle();
   expect(b.events).toEqual([]);
-  expect(b.transfer.progress()).toBeNull();
+  expect(b.transfer.status()).toBeNull();
   begin(b, opened);
   b.transfer.carryOut({ kind: 'store-part', link: 1, part: first });
   b.transfer.carryOut({ kind: 'install-snapshot', link: 1, parts: 1 });
@@ -253,7 +258,7 @@ test('what was received can be dropped', async () => {
   await move(a, b, 1, 0, 3);
   b.transfer.carryOut({ kind: 'drop-snapshot' });
   await settle();
-  expect(b.transfer.progress()).toBeNull();
+  expect(b.transfer.status()).toBeNull();
   expect(b.disk.paths().some((path) => path.startsWith('snapshots/'))).toBe(false);
   expect(b.said.at(-1)).toMatch(/^forgets the store received so far: \d+ %/);
   b.clock.advance(60_000);
@@ -271,7 +276,6 @@ test('progress counts bytes and keys, with a rate and the time left, and is said
   }
   const { bytes, bytesTotal, keys, keysTotal, bytesPerSecond, secondsLeft } = b.transfer.status() ?? {};
   expect({ bytesTotal, keysTotal }).toEqual({ bytesTotal: opened.bytes, keysTotal: 300 });
-  expect(b.transfer.progress()).toEqual({ bytes, bytesTotal, keys, keysTotal });
   expect(keys).toBe(27 * 6);
   expect((bytes ?? 0) / 6 / (bytesPerSecond ?? 0)).toBeGreaterThan(0.5);
   expect((bytes ?? 0) / 6 / (bytesPerSecond ?? 0)).toBeLessThan(2);
@@ -306,6 +310,71 @@ test('a disk that fails while a part is read is told, unless the link is gone', 
   await settle();
   expect(a.failures).toEqual([]);
   await expect(read(a, 2, 0)).rejects.toMatchObject({ code: 'DISK_FAILED' });
+});
+
+describe('a snapshot that is damaged on disk', () => {
+  /** Links 1 and 2 send it, and 1 has come upon the damage. */
+  async function damaged(): Promise<[Side, string]> {
+    const [a] = await pair();
+    const [file = ''] = a.disk.paths().filter((path) => path.startsWith('snapshots/'));
+    a.disk.flip(file, 5000);
+    await open(a, 2);
+    await open(a, 1);
+    a.transfer.carryOut({ kind: 'read-part', link: 1, place: 0 });
+    await settle();
+    return [a, file];
+  }
+
+  test('is no failure: it is said, its link is given up after a rest, and a fresh one is due', async () => {
+    const [a, file] = await damaged();
+    expect(a.failures).toEqual([]);
+    expect(a.said.at(-1)).toMatch(new RegExp(`${file} is damaged at byte .* this node serves on`));
+    expect(a.said.at(-1)).not.toContain('takes no part');
+    expect(a.storage.snapshotDue()).toBe(true);
+    expect(a.givenUp).toEqual([]);
+    a.clock.advance(1000);
+    expect(a.givenUp).toEqual([1]);
+  });
+
+  test('is not opened again before the fresh one is there, and a link that is gone is not given up', async () => {
+    const [a] = await damaged();
+    a.transfer.carryOut({ kind: 'close-snapshot', link: 1 });
+    a.transfer.carryOut({ kind: 'open-snapshot', link: 3, wanted: null });
+    a.clock.advance(1000);
+    await settle();
+    expect(a.givenUp).toEqual([3]);
+    expect(a.events).toEqual([]);
+  });
+
+  test('makes room for one of the same entry, which is sent from its beginning', async () => {
+    const [a] = await damaged();
+    const b = await Side.start('b');
+    expect(await a.storage.snapshot(a.store.snapshot())).toBe(true);
+    expect(a.storage.snapshotDue()).toBe(false);
+    // Link 2 still holds the old file.
+    const opened = await open(a, 1, 2);
+    expect(opened).toMatchObject({ header: { seq: 300 }, from: 0 });
+    begin(b, opened);
+    const parts = await move(a, b, 1, 0);
+    b.transfer.carryOut({ kind: 'install-snapshot', link: 1, parts });
+    expect((await b.next('installed')).store.digest()).toBe(a.store.digest());
+    for (const link of [1, 2]) a.transfer.carryOut({ kind: 'close-snapshot', link });
+    await settle();
+    await a.storage.close();
+    expect((await Side.start('a', a.disk.kill())).store.digest()).toBe(a.store.digest());
+  });
+
+  test('is written over only by one that is whole: until then, and after a full disk, it stays due', async () => {
+    const [a] = await damaged();
+    const space = a.disk.capacityBytes;
+    a.disk.capacityBytes = 0;
+    await expect(a.storage.snapshot(a.store.snapshot())).rejects.toMatchObject({ code: 'DISK_FULL' });
+    a.disk.capacityBytes = space;
+    expect(a.storage.renewingSnapshot).toBe(true);
+    expect(a.storage.snapshotDue()).toBe(false);
+    a.clock.advance(30_000);
+    expect(a.storage.snapshotDue()).toBe(true);
+  });
 });
 
 test('a transfer that is stopped raises nothing more, and lets the storage close', async () => {

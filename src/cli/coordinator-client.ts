@@ -89,6 +89,8 @@ export class CoordinatorClient {
   /** What it waits for and what it sees of each node, as `GET /status` has it. */
   async status(): Promise<{ readonly waitingFor: readonly string[]; readonly nodes: Fields }> {
     const said = await this.#ask('GET', '/status');
+    // A node has a status too; what it says of the topology tells where the coordinator is.
+    if (!isFields(said.nodes)) await this.topology();
     return { waitingFor: textsOf(said.waitingFor), nodes: fieldsOf(said.nodes) };
   }
 

@@ -36,7 +36,10 @@ export function addForce(program: Command): void {
 async function force(options: ForceOptions, command: Command): Promise<void> {
   const { survivor, json } = options;
   const coordinator = await coordinatorFor(options, command);
-  if (!options.yesDataMayBeLost) throw await notConfirmed(survivor, coordinator);
+  const { nodes } = await coordinator.status();
+  if (!options.yesDataMayBeLost) {
+    throw Object.hasOwn(nodes, survivor) ? notConfirmed(survivor, nodes) : unknown(survivor, nodes);
+  }
   const epoch = await coordinator.force(survivor);
   console.log(
     json
@@ -51,8 +54,15 @@ async function coordinatorFor({ topology, url }: ForceOptions, command: Command)
   return coordinatorOf((await readTopologyFile(topology)).topology, undefined);
 }
 
-async function notConfirmed(survivor: string, coordinator: CoordinatorClient): Promise<CatenaError> {
-  const { nodes } = await coordinator.status();
+function unknown(survivor: string, nodes: Fields): CatenaError {
+  const known = Object.keys(nodes).join(', ');
+  return new CatenaError(
+    'TOPOLOGY_REFUSED',
+    `${survivor} is no node that the coordinator knows: ${known === '' ? 'it knows none yet' : `it knows ${known}`}`,
+  );
+}
+
+function notConfirmed(survivor: string, nodes: Fields): CatenaError {
   const held = Object.entries(nodes).map(([node, seen]) => `  ${node}: ${heldText(fieldsOf(seen))}`);
   return new CatenaError(
     'BAD_PARAMETER',
@@ -60,7 +70,7 @@ async function notConfirmed(survivor: string, coordinator: CoordinatorClient): P
       `nothing is changed. Forcing makes ${survivor} the whole chain, whatever the others hold: every acknowledged write that`,
       `${survivor} does not hold is lost for good. What the nodes said last:`,
       ...held,
-      'Take the one that holds most. If the others never come back, add --yes-data-may-be-lost',
+      'Take the one with the highest epoch, and among those the one that holds most entries. If the others never come back, add --yes-data-may-be-lost',
     ].join('\n'),
   );
 }

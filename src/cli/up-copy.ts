@@ -16,7 +16,8 @@ export class TopologyCopy {
   readonly #directory: string;
   readonly #file: string;
   #last: Topology | null = null;
-  #version = -1;
+  /** Of the topology and the configuration that were looked at last. */
+  #seen = '';
 
   /** @param file what nodes start with until a running topology is known. */
   constructor({ directory, file }: { directory: string; file: string }) {
@@ -34,21 +35,27 @@ export class TopologyCopy {
    *
    * @throws CatenaError DISK_FULL, DISK_FAILED
    */
-  async keep({ version, topology }: RunningTopology): Promise<void> {
-    if (version === this.#version) return;
-    const whole = withDeparting(topology, this.#last);
-    await write(this.#directory, `${JSON.stringify(whole, null, 2)}\n`);
+  async keep(running: RunningTopology): Promise<void> {
+    const seen = `${running.version}/${running.epoch}`;
+    if (seen === this.#seen) return;
+    const whole = withDeparting(running, this.#last);
+    if (JSON.stringify(whole) !== JSON.stringify(this.#last)) {
+      await write(this.#directory, `${JSON.stringify(whole, null, 2)}\n`);
+    }
     this.#last = whole;
-    this.#version = version;
+    this.#seen = seen;
   }
 }
 
 /**
- * With those that were just taken out, in case one of them dies before the chain does without it: beside the chain, as a
- * node's own disk knows better what it is in. Unless one of the others has its address by now.
+ * With those that were taken out and are still in the configuration, in case one of them dies before the chain does without
+ * it: beside the chain, as a node's own disk knows better what it is in. Unless one of the others has its address by now.
  */
-function withDeparting(topology: Topology, before: Topology | null): Topology {
-  const whole = { ...topology, nodes: { ...before?.nodes, ...topology.nodes } };
+function withDeparting({ topology, members, joiner }: RunningTopology, before: Topology | null): Topology {
+  const departing = Object.entries(before?.nodes ?? {}).filter(
+    ([node]) => members.includes(node) || node === joiner,
+  );
+  const whole = { ...topology, nodes: { ...Object.fromEntries(departing), ...topology.nodes } };
   return parseTopology(JSON.stringify(whole), NAME).kind === 'ok' ? whole : topology;
 }
 

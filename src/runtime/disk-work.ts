@@ -1,9 +1,11 @@
+import { CatenaError } from '../base/errors.ts';
 import type { Seq } from '../base/ids.ts';
 import type { Clock } from '../ports/clock.ts';
 import { weightOf } from '../protocol/entry.ts';
 import type { Topology } from '../protocol/topology.ts';
 import type { Effect, ReplicaEvent } from '../replica/events.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { ReadDamage } from './read-damage.ts';
 import { Unsynced } from './unsynced.ts';
 
 type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
@@ -11,6 +13,7 @@ type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
 /** What carrying out the log's effects needs of the driver. */
 export interface DiskWorkHost {
   readonly storage: Storage;
+  readonly damage: ReadDamage;
   readonly topology: () => Topology;
   readonly happened: (event: ReplicaEvent) => void;
   /** The disk refused something; anything but a `CatenaError` is a bug. */
@@ -79,7 +82,12 @@ export class DiskWork {
   read({ link, after, bytesMax }: EffectOf<'read'>): void {
     this.#host.storage.read(after, bytesMax).then(
       (entries) => this.#host.happened({ kind: 'read', link, entries }),
-      (error: unknown) => this.#host.failed(error),
+      (error: unknown) => {
+        if (!(error instanceof CatenaError) || error.code !== 'CORRUPT') return this.#host.failed(error);
+        this.#host.damage.ofLog(error, after);
+        // As if the log did not reach back: a snapshot goes in its place.
+        this.#host.happened({ kind: 'read', link, entries: null });
+      },
     );
   }
 

@@ -94,6 +94,12 @@ export class Links {
     link.connection.close();
   }
 
+  /** Closes a link that nothing comes of, and lets the replica know. */
+  giveUp(id: LinkId, reason: string): void {
+    const link = this.#links.get(id);
+    if (link) this.#drop(link, reason);
+  }
+
   send(id: LinkId, message: LinkMessage): void {
     const link = this.#links.get(id);
     if (!link) return;

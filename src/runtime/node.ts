@@ -151,7 +151,10 @@ export class Node implements NodeService {
   #startLater(error: unknown): void {
     this.#sayOnce(`it could not start and tries again: ${messageOf(error)}`);
     this.#later(async () => {
-      await this.#driver.stop();
+      // What it could not finish makes no difference to a start, which finds whatever is there.
+      await this.#driver.stop().catch((reason: unknown) => {
+        if (!(reason instanceof CatenaError)) throw reason;
+      });
       await this.#startAnew();
     });
   }

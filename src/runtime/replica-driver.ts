@@ -9,7 +9,7 @@ import type { Command } from '../protocol/command.ts';
 import type { Configuration, Incarnation } from '../protocol/configuration.ts';
 import type { HeartbeatAnswer } from '../protocol/messages.ts';
 import { addressOfNode, type Topology, type VersionedTopology } from '../protocol/topology.ts';
-import type { Effect, ReplicaEvent, Ticket, WriteReply } from '../replica/events.ts';
+import type { Effect, LinkId, ReplicaEvent, Ticket, WriteReply } from '../replica/events.ts';
 import type { Replica } from '../replica/replica.ts';
 import { Store } from '../replica/store.ts';
 import { Storage } from '../storage/storage.ts';
@@ -20,6 +20,7 @@ import { Links } from './links.ts';
 import { type Ended, type NodeParts, reportOf } from './node-parts.ts';
 import type { Intent, NodeService, Route } from './node-service.ts';
 import { NodeView } from './node-view.ts';
+import { ReadDamage } from './read-damage.ts';
 import { recoverReplica } from './recover.ts';
 import { Router } from './router.ts';
 import { WAIT_MS } from './routing.ts';
@@ -192,11 +193,11 @@ export class ReplicaDriver extends NodeView implements NodeService {
     const { clock } = this.#deps;
     const happened = (event: ReplicaEvent) => this.#happened(event);
     const failed = (error: unknown) => this.#failed(error);
-    const work = new DiskWork(
-      { storage, topology: () => this.topology().topology, happened, failed },
-      { clock },
-    );
-    const transfer = new StateTransfer({ storage, happened, failed }, this.#deps);
+    const damage = new ReadDamage(storage, this.#deps);
+    const host = { storage, damage, happened, failed };
+    const work = new DiskWork({ ...host, topology: () => this.topology().topology }, { clock });
+    const giveUpLink = (link: LinkId, reason: string) => this.#links.giveUp(link, reason);
+    const transfer = new StateTransfer({ ...host, giveUpLink }, this.#deps);
     this.#disk = { storage, work, transfer };
     this.#replica = makeReplica();
     storage.listen({
@@ -220,6 +221,15 @@ export class ReplicaDriver extends NodeView implements NodeService {
   }
 
   async #stop(reason: string): Promise<void> {
+    try {
+      await this.#leave(reason);
+    } finally {
+      this.#waker.stop();
+      this.#coordinator?.stop();
+    }
+  }
+
+  async #leave(reason: string): Promise<void> {
     this.#cancelTick();
     this.#waker.stop();
     this.#router.endAll(reason);
@@ -237,8 +247,6 @@ export class ReplicaDriver extends NodeView implements NodeService {
     // The next start finds everything applied that is known to be committed.
     if (this.#replica) this.#storage?.append([], committed, generation);
     await this.#storage?.close();
-    this.#waker.stop();
-    this.#coordinator?.stop();
   }
 
   // --- NodeService

@@ -181,7 +181,8 @@ export class SnapshotReceiver {
     if (!this.#stopped) this.#deps.logger.info(fields, message);
   }
 
-  #sayLater(): void {
+  /** That it waits is said once. */
+  #sayLater(waitedBefore = false): void {
     this.#cancelSay();
     const before = this.#receipt?.bytes ?? 0;
     this.#cancelSay = this.#deps.clock.after(SAY_EVERY_MS, () => {
@@ -189,8 +190,9 @@ export class SnapshotReceiver {
       if (receipt === null) return;
       const waits = receipt.bytes === before;
       const words = receipt.words(this.#nowMs());
-      this.#say({}, waits ? `waits for more of the store: ${words}` : `receives the store: ${words}`);
-      this.#sayLater();
+      if (!waits) this.#say({}, `receives the store: ${words}`);
+      else if (!waitedBefore) this.#say({}, `waits for more of the store: ${words}`);
+      this.#sayLater(waits);
     });
   }
 

@@ -1,10 +1,12 @@
 import { AssertionError } from '../base/assert.ts';
-import type { Clock } from '../ports/clock.ts';
+import { CatenaError } from '../base/errors.ts';
+import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { SnapshotPart } from '../protocol/snapshot.ts';
 import type { Effect, LinkId, ReplicaEvent } from '../replica/events.ts';
 import type { SnapshotReading } from '../storage/snapshot-pins.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { ReadDamage } from './read-damage.ts';
 
 /** What a replica asks for to send a snapshot. */
 export type SendEffect = Extract<Effect, { kind: 'open-snapshot' | 'read-part' | 'close-snapshot' }>;
@@ -12,10 +14,16 @@ export type SendEffect = Extract<Effect, { kind: 'open-snapshot' | 'read-part' |
 /** Whose snapshots are sent and received, and who is told of it. */
 export interface TransferHost {
   readonly storage: Storage;
+  readonly damage: ReadDamage;
   happened(event: ReplicaEvent): void;
+  /** Closes a link that nothing comes of, and lets the replica know. */
+  giveUpLink(link: LinkId, reason: string): void;
   /** The disk refused something, or it is a bug. */
   failed(error: unknown): void;
 }
+
+/** How long a link waits for a fresh snapshot in place of what is damaged, in ms, before its session is begun again. */
+const RENEWAL_MS = 1000;
 
 /** A link that a snapshot goes out by. */
 interface Sending {
@@ -24,6 +32,7 @@ interface Sending {
   /** `null` while it is being opened. */
   reading: SnapshotReading | null;
   closed: boolean;
+  cancelWait: Cancel;
   parts: number;
   bytes: number;
   /** The end was read. */
@@ -61,11 +70,13 @@ export class SnapshotSender {
       startedMs,
       reading: null,
       closed: false,
+      cancelWait: () => {},
       parts: 0,
       bytes: 0,
       whole: false,
     };
     this.#sendings.set(link, sending);
+    if (this.#host.storage.renewingSnapshot) return this.#giveUpLater(sending);
     this.#host.storage.openSnapshot(wanted).then(
       (reading) => this.#opened(sending, reading),
       (error: unknown) => this.#failed(sending, error),
@@ -108,9 +119,19 @@ export class SnapshotSender {
     this.#host.happened({ kind: 'part-read', link: sending.link, place, part });
   }
 
-  /** What is no longer wanted may fail as it likes. */
+  /** What is no longer wanted may fail as it likes. Damage harms the neighbour only: it gets another. */
   #failed(sending: Sending, error: unknown): void {
-    if (!sending.closed) this.#host.failed(error);
+    if (sending.closed) return;
+    if (!(error instanceof CatenaError) || error.code !== 'CORRUPT') return this.#host.failed(error);
+    this.#host.damage.ofSnapshot(error);
+    this.#giveUpLater(sending);
+  }
+
+  /** Not at once: the replica dials again, and until the fresh snapshot is there that would be in vain. */
+  #giveUpLater(sending: Sending): void {
+    sending.cancelWait = this.#deps.clock.after(RENEWAL_MS, () => {
+      this.#host.giveUpLink(sending.link, 'what was to be sent is damaged on disk');
+    });
   }
 
   #close(link: LinkId): void {
@@ -118,6 +139,7 @@ export class SnapshotSender {
     if (sending === undefined) return;
     this.#sendings.delete(link);
     sending.closed = true;
+    sending.cancelWait();
     if (sending.reading === null) return;
     this.#release(sending.reading);
     const { parts, bytes, whole } = sending;

@@ -1,6 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { TransferProgress } from '../protocol/messages.ts';
 import { type ReceiveEffect, SnapshotReceiver, type TransferStatus } from './snapshot-receiver.ts';
 import { type SendEffect, SnapshotSender, type TransferHost } from './snapshot-sender.ts';
 
@@ -33,15 +32,7 @@ export class StateTransfer {
     }
   }
 
-  /** How far the store that is being received has come, for the coordinator; `null` when none is. */
-  progress(): TransferProgress | null {
-    const status = this.#receiver.status();
-    if (status === null) return null;
-    const { bytes, bytesTotal, keys, keysTotal } = status;
-    return { bytes, bytesTotal, keys, keysTotal };
-  }
-
-  /** The same with its rate and the time left, for people. */
+  /** How far the store that is being received has come, and how fast; `null` when none is. */
   status(): TransferStatus | null {
     return this.#receiver.status();
   }

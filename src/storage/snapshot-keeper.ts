@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { earlier, type Seq, type StoreId } from '../base/ids.ts';
+import { earlier, NO_SEQ, type Seq, type StoreId } from '../base/ids.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { SnapshotSource } from '../protocol/snapshot.ts';
@@ -31,6 +31,8 @@ export class SnapshotKeeper {
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #underWay: Promise<boolean> | null = null;
   #stopped = false;
+  /** What neighbours are given is damaged on disk: one is due whatever there is. */
+  #renewal: { readonly dropLog: boolean } | null = null;
 
   constructor(
     options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number },
@@ -51,15 +53,30 @@ export class SnapshotKeeper {
   due(): boolean {
     if (this.#underWay || this.#stopped || this.#deps.clock.now().monotonicMs < this.#notBeforeMs)
       return false;
+    if (this.#renewal !== null) return true;
     if (this.#deps.wal.committed <= this.#last.seq) return false;
     const grown = this.#deps.wal.writtenBytes - this.#takenAtBytes;
     return grown >= Math.max(this.#options.snapshotBytesMin, this.#last.bytes);
   }
 
+  /** Whether `renew` was called and the fresh one is not in force yet. */
+  get renewing(): boolean {
+    return this.#renewal !== null;
+  }
+
   /**
-   * `false` when it was given up, or there is one of as much already.
+   * The one in force, or with `dropLog` the log, was found damaged: a fresh one is due at once, which may be of the same
+   * entry. With `dropLog` nothing is kept of the log before it.
+   */
+  renew({ dropLog }: { readonly dropLog: boolean }): void {
+    this.#renewal = { dropLog: dropLog || (this.#renewal?.dropLog ?? false) };
+  }
+
+  /**
+   * `false` when it was given up, or there is one of as much already and no `renew`.
    *
-   * @throws CatenaError DISK_FULL, DISK_FAILED: the one before stays in force.
+   * @throws CatenaError DISK_FULL, DISK_FAILED: the one before stays in force, or the new one is already and what it makes
+   * superfluous could not be removed.
    */
   async take(source: SnapshotSource): Promise<boolean> {
     if (this.#stopped) return false;
@@ -86,6 +103,7 @@ export class SnapshotKeeper {
     const { disk, wal } = this.#deps;
     this.#last = last;
     this.#takenAtBytes = wal.writtenBytes;
+    this.#renewal = null;
     for (const name of await disk.list(SNAPSHOT_DIRECTORY)) {
       const seq = snapshotSeqOf(name);
       if (seq !== null && seq !== last.seq) await disk.remove(snapshotPath(seq));
@@ -101,7 +119,8 @@ export class SnapshotKeeper {
   async #take(source: SnapshotSource): Promise<boolean> {
     const { disk, wal, pins } = this.#deps;
     const { seq } = source.header;
-    if (seq <= this.#last.seq) return false;
+    const renewal = this.#renewal;
+    if (seq === NO_SEQ || seq < this.#last.seq || (seq === this.#last.seq && renewal === null)) return false;
     const takenAtBytes = wal.writtenBytes;
     const before = this.#last;
     let bytes: number | null = null;
@@ -115,9 +134,13 @@ export class SnapshotKeeper {
     }
     this.#last = { seq, bytes: bytes ?? 0 };
     this.#takenAtBytes = takenAtBytes;
-    if (before.seq > 0) await disk.remove(snapshotPath(before.seq));
+    // Asked for once more meanwhile, it is due once more.
+    if (this.#renewal === renewal) this.#renewal = null;
+    if (before.seq === seq) pins.replaced(seq);
+    else if (before.seq > 0) await disk.remove(snapshotPath(before.seq));
     await disk.syncDirectory(SNAPSHOT_DIRECTORY);
-    await wal.dropBehind(earlier(seq, pins.oldest ?? seq), this.#options.retainBytesMin);
+    const retainBytes = renewal?.dropLog ? 0 : this.#options.retainBytesMin;
+    await wal.dropBehind(earlier(seq, pins.oldest ?? seq), retainBytes);
     return true;
   }
 

@@ -41,12 +41,16 @@ interface Pin {
   readonly seq: Seq;
   readonly opened: Promise<OpenSnapshot>;
   readings: number;
+  /** Another file of the same seq took its place: nothing new is read from this one. */
+  isReplaced: boolean;
 }
 
 /** The snapshots that are being read for neighbours: one that is no longer the newest stays readable until all are done. */
 export class SnapshotPins {
   readonly #deps: { readonly disk: Disk; readonly storeId: StoreId };
-  readonly #pins = new Map<Seq, Pin>();
+  readonly #pins = new Set<Pin>();
+  /** Part by part it is not what was sent of this seq before: none goes on with it. */
+  #replaced: Seq | null = null;
 
   constructor(deps: { disk: Disk; storeId: StoreId }) {
     this.#deps = deps;
@@ -55,7 +59,7 @@ export class SnapshotPins {
   /** The log behind this entry is still needed; `null` when no snapshot is being read. */
   get oldest(): Seq | null {
     let oldest: Seq | null = null;
-    for (const { seq } of this.#pins.values()) if (oldest === null || seq < oldest) oldest = seq;
+    for (const { seq } of this.#pins) if (oldest === null || seq < oldest) oldest = seq;
     return oldest;
   }
 
@@ -84,34 +88,45 @@ export class SnapshotPins {
     }
   }
 
+  /** A new file is in force for this seq, as the one before was damaged. */
+  replaced(seq: Seq): void {
+    this.#replaced = seq;
+    for (const pin of this.#pins) if (pin.seq === seq) pin.isReplaced = true;
+  }
+
   /** Lets go of all files; what is still being read fails. Never rejects. */
   async close(): Promise<void> {
-    const pins = [...this.#pins.values()];
+    const pins = [...this.#pins];
     this.#pins.clear();
     for (const pin of pins) await closed(pin);
   }
 
   #choose(newest: Seq, wanted: PartialSnapshot | null): Seq {
-    const isKept = wanted !== null && this.#isWanted(wanted, wanted.seq) && this.#pins.has(wanted.seq);
+    const isKept =
+      wanted !== null && this.#isWanted(wanted, wanted.seq) && this.#find(wanted.seq) !== undefined;
     return isKept ? wanted.seq : newest;
   }
 
   #isWanted(wanted: PartialSnapshot, seq: Seq): boolean {
-    return wanted.of === this.#deps.storeId && wanted.seq === seq;
+    return wanted.of === this.#deps.storeId && wanted.seq === seq && seq !== this.#replaced;
   }
 
   #pin(seq: Seq): Pin {
-    const pin = this.#pins.get(seq) ?? { seq, opened: openAt(seq, this.#deps), readings: 0 };
-    this.#pins.set(seq, pin);
+    const opened = () => openAt(seq, this.#deps);
+    const pin = this.#find(seq) ?? { seq, opened: opened(), readings: 0, isReplaced: false };
+    this.#pins.add(pin);
     pin.readings++;
     return pin;
+  }
+
+  #find(seq: Seq): Pin | undefined {
+    return [...this.#pins].find((pin) => pin.seq === seq && !pin.isReplaced);
   }
 
   async #release(pin: Pin): Promise<void> {
     pin.readings--;
     // Else all were let go of when the storage was closed.
-    if (pin.readings > 0 || this.#pins.get(pin.seq) !== pin) return;
-    this.#pins.delete(pin.seq);
+    if (pin.readings > 0 || !this.#pins.delete(pin)) return;
     await closed(pin);
   }
 }

@@ -235,7 +235,8 @@ export class Storage {
 
   /**
    * Writes a snapshot aside, puts it in force, and drops the log behind it but for what neighbours may need. At most one at a
-   * time. When it rejects, the one before stays in force. Closing gives it up, and so does installing one from a neighbour.
+   * time. When it rejects, the one before stays in force, or the new one is already and what it makes superfluous could not
+   * be removed. Closing gives it up, and so does installing one from a neighbour.
    *
    * @returns whether it is in force now.
    * @throws CatenaError DISK_FULL, DISK_FAILED.
@@ -243,6 +244,19 @@ export class Storage {
   async snapshot(source: SnapshotSource): Promise<boolean> {
     if (this.#failure) throw this.#failure;
     return this.#takes() && (await this.#ready().snapshots.take(source));
+  }
+
+  /**
+   * What `read` or a snapshot's reading found damaged is of no use to neighbours: a snapshot is due at once, in place of the
+   * newest, and with `dropLog` nothing is kept of the log before it.
+   */
+  renewSnapshot(options: { readonly dropLog: boolean }): void {
+    this.#ready().snapshots.renew(options);
+  }
+
+  /** Whether the snapshot that was last asked for so is not in force yet. */
+  get renewingSnapshot(): boolean {
+    return this.#ready().snapshots.renewing;
   }
 
   /**

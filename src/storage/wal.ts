@@ -272,7 +272,16 @@ export class Wal {
     while (this.#busy);
     if (!this.#failure && this.#segments.active) await this.#guarded(() => this.#writeClose());
     this.#cancelSync?.();
-    await this.#segments.close();
+    await this.#closeFile();
+  }
+
+  /** Once the log has failed nothing is lost by it. */
+  async #closeFile(): Promise<void> {
+    try {
+      await this.#segments.close();
+    } catch (error) {
+      if (this.#failure === null || !(error instanceof CatenaError)) throw error;
+    }
   }
 
   #wake(): void {
