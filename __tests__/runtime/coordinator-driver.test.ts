@@ -448,11 +448,14 @@ test('a node that is not there can not be the survivor, and why is said in words
   expect(reply).toEqual({ kind: 'refused', problem: expect.stringContaining('n9') });
 });
 
-test('a survivor that is heard becomes the whole chain', async () => {
+test('a survivor that is heard becomes the whole chain when the others are gone', async () => {
   const world = await start();
   await world.go();
+  const [n1, n2, n3] = world.nodes;
+  for (const node of [n1, n3]) if (node) world.ends.get(node)?.hangUp();
   const forced = world.driver.force(nodeId('n2'));
-  await world.go();
+  if (n2) world.beat(n2);
+  await world.clock.advance(50);
   expect(await forced).toMatchObject({ kind: 'forced' });
   expect(world.driver.history().some(({ members }) => members.join() === 'n2')).toBe(true);
 });
