@@ -86,3 +86,25 @@ test('a spare with the data of another cluster does not keep this one from heali
   chain.go(40);
   expect(names(story)).toEqual(['n1', 'n3']);
 });
+
+test('an edit under way removes no slow member either that the chain is better off with', () => {
+  const { story, chain } = serving(4, { chain: ['n1', 'n2', 'n3'], replicas: 3 });
+  story.node('n2').ails = SLOW;
+  story.node('n3').ails = SLOW;
+  story.edit(topologyFile({ chain: ['n3', 'n2', 'n1'], replicas: 3 }, 4).topology);
+  chain.go(200);
+  expect(names(story)).toHaveLength(3);
+});
+
+test.each(['dies', 'restarts'])(
+  'a read-only tail leaves at once when another member %s, or nothing could be chosen',
+  (how) => {
+    const { story, chain } = serving(3);
+    story.node('n3').ails = FULL;
+    story.stop('n1');
+    if (how === 'restarts') story.start('n1');
+    chain.go(40);
+    expect(names(story)).not.toContain('n3');
+    expect(names(story)).toContain('n2');
+  },
+);

@@ -24,7 +24,7 @@ export function heal(view: View): Ruling {
     const change = restarted.length === 0 ? null : namedInPlace(view, configuration, restarted);
     return { change, waits };
   }
-  const dropped = leaving.filter(mayLeaveNow(view, leaving));
+  const dropped = leaving.filter(mayLeaveNow(view, leaving, restarted));
   const change = changeOf(view, configuration, dropped, restarted);
   const [first] = leaving;
   if (change !== null || first === undefined) return { change, waits };
@@ -33,7 +33,9 @@ export function heal(view: View): Ruling {
 
 /** The members that stay unless somebody asks for more: those that this rule has no reason to drop. */
 export function staying(view: View): readonly Placed[] {
-  return inPlaceOrNot(view, standingsOf(view)).filter((placed) => !hasToLeave(placed));
+  const placed = inPlaceOrNot(view, standingsOf(view));
+  const leaving = leavingOf(view, placed);
+  return placed.filter((one) => !leaving.includes(one));
 }
 
 /**
@@ -86,11 +88,20 @@ function canServe({ ready }: View, placed: readonly Placed[], leaving: readonly 
   });
 }
 
-/** A sick one is asked to stop first, unless the fence rises for another one anyway. */
-function mayLeaveNow(view: View, leaving: readonly Placed[]): (placed: Placed) => boolean {
+/**
+ * A sick one is asked to stop first, unless the fence rises for another one anyway. One that is read-only can't take up what
+ * comes next, so it leaves with the first change that there is.
+ */
+function mayLeaveNow(
+  view: View,
+  leaving: readonly Placed[],
+  restarted: readonly Incarnation[],
+): (placed: Placed) => boolean {
   const lost = leaving.filter(({ is }) => is.kind !== 'sick').map(({ member }) => member);
   const fenced = raisesFence(view, lost);
-  return ({ member, is }) => is.kind !== 'sick' || fenced || isDroppable(view, member);
+  const changes = lost.length > 0 || restarted.length > 0;
+  return ({ member, is }) =>
+    is.kind !== 'sick' || fenced || (is.readOnly && changes) || isDroppable(view, member);
 }
 
 function changeOf(
