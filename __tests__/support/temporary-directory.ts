@@ -9,7 +9,8 @@ export function temporaryDirectory(): { readonly path: string } {
     directory.path = await mkdtemp(join(tmpdir(), 'catena-test-'));
   });
   afterEach(async () => {
-    await rm(directory.path, { recursive: true, force: true });
+    // The children of a program that was just killed may write on for a moment, until they see that it is gone.
+    await rm(directory.path, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
   });
   return directory;
 }
