@@ -1,4 +1,3 @@
-import { messageOf } from '../base/errors.ts';
 import { type Seq, seq } from '../base/ids.ts';
 import type { Entry } from '../protocol/entry.ts';
 import {
@@ -11,6 +10,7 @@ import {
 import { ByteReader, ByteWriter, badFrame } from './bytes.ts';
 import { decodeEntries, encodeEntry } from './entry-codec.ts';
 import { encodeFrame, FRAME_BYTES_MAX, type Frame, FrameDecoder } from './frame.ts';
+import { parseJson } from './json.ts';
 import { type JsonMessage, messageShapes } from './protocol-shapes.ts';
 
 const APPEND_FRAME = 1;
@@ -26,6 +26,8 @@ const COMMITTED_ANSWER_FRAME = 10;
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 /** The longest message that travels as JSON, in bytes. */
 const JSON_BYTES_MAX = 4 * 1024 * 1024;
+/** A part is kept in a file with its rows as a u32. */
+const ROWS_MAX = 2 ** 32 - 1;
 
 /**
  * The chunks of a message, to be sent one behind the other. Entries go in as their memoised bytes, not copied, and so do parts. An `Append`
@@ -160,7 +162,7 @@ function decodePart(payload: Buffer): SnapshotData {
   const reader = new ByteReader(payload);
   const place = reader.varint();
   const rows = reader.varint();
-  if (rows === 0) throw badFrame('a part of a snapshot without rows');
+  if (rows === 0 || rows > ROWS_MAX) throw badFrame(`a part of a snapshot with ${rows} rows`);
   return { kind: 'snapshot-part', place, rows, payload: payload.subarray(reader.offset) };
 }
 
@@ -185,7 +187,7 @@ function ended(reader: ByteReader): void {
 
 function decodeJson(payload: Buffer): JsonMessage {
   if (payload.length > JSON_BYTES_MAX) throw badFrame(`a message of ${payload.length} bytes`);
-  const message = parse(payload) as { kind?: unknown; protocolVersion?: unknown } | null;
+  const message = parseJson(payload) as { kind?: unknown; protocolVersion?: unknown } | null;
   const kind = message?.kind;
   if (typeof kind !== 'string' || !Object.hasOwn(messageShapes, kind)) {
     throw badFrame('a message of no known kind');
@@ -198,12 +200,4 @@ function decodeJson(payload: Buffer): JsonMessage {
     throw badFrame(`the other end speaks protocol version ${version}, this one ${PROTOCOL_VERSION}`, error);
   }
   return message as unknown as JsonMessage;
-}
-
-function parse(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString('utf8'));
-  } catch (error) {
-    throw badFrame(`a message is not JSON: ${messageOf(error)}`, error);
-  }
 }

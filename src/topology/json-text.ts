@@ -1,4 +1,4 @@
-import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 
 /** Where something stands in a text, both counted from 1; columns in UTF-16 units. */
 export interface Position {
@@ -73,8 +73,11 @@ function parsed(text: string): { root: Node | undefined; faults: readonly Fault[
   const options = { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false };
   const root = parseTree(text, errors, options);
   // Where it lost the thread the parser says more than one thing; the first is to the point.
-  const firsts = errors.filter(({ offset }, place) => errors.findIndex((e) => e.offset === offset) === place);
-  const faults = firsts.map(({ error, offset }) => ({ message: expectedBy(error), offset, path: [] }));
+  const told = new Set<number>();
+  const isFirst = ({ offset }: ParseError) => !told.has(offset) && told.add(offset);
+  const faults = errors
+    .filter(isFirst)
+    .map(({ error, offset }) => ({ message: expectedBy(error), offset, path: [] }));
   return { root, faults: root === undefined || faults.length > 0 ? faults : [...badNames(root, [])] };
 }
 
@@ -84,18 +87,48 @@ function expectedBy(error: ParseError['error']): string {
 }
 
 function jsonText(text: string, root: Node, positionAt: (offset: number) => Position): JsonText {
+  const find = finder();
   return {
     value: JSON.parse(text),
     position(path, of) {
-      for (let length = path.length; length > 0; length--) {
-        const node = findNodeAtLocation(root, [...path.slice(0, length)]);
-        if (node === undefined) continue;
-        const named = of === 'key' && length === path.length && node.parent?.type === 'property';
-        return positionAt(named ? (node.parent?.offset ?? node.offset) : node.offset);
+      let node = root;
+      for (const [place, step] of path.entries()) {
+        const found = find(node, step);
+        if (found === undefined) break;
+        if (of === 'key' && place === path.length - 1) return positionAt(found.key.offset);
+        node = found.value;
       }
-      return positionAt(root.offset);
+      return positionAt(node.offset);
     },
   };
+}
+
+/** What stands at one step of a path. */
+interface Child {
+  /** The property's name in an object; in a list the value. */
+  readonly key: Node;
+  readonly value: Node;
+}
+
+/** Finds the children of nodes, each in O(1) once its node was asked: a bad file may have many faults in one object. */
+function finder(): (node: Node, step: string | number) => Child | undefined {
+  const known = new Map<Node, Map<string | number, Child>>();
+  return (node, step) => {
+    let children = known.get(node);
+    if (children === undefined) {
+      children = new Map(childrenOf(node));
+      known.set(node, children);
+    }
+    return children.get(step);
+  };
+}
+
+function* childrenOf(node: Node): Generator<[string | number, Child]> {
+  for (const [place, child] of (node.children ?? []).entries()) {
+    const [key, value] = child.children ?? [];
+    if (node.type === 'array') yield [place, { key: child, value: child }];
+    else if (key !== undefined && value !== undefined) yield [String(key.value), { key, value }];
+  }
 }
 
 function* badNames(node: Node, path: Path): Generator<Fault> {
@@ -118,8 +151,13 @@ function locator(text: string): (offset: number) => Position {
   const starts = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
   return (offset) => {
-    let line = starts.length;
-    while (line > 1 && (starts[line - 1] ?? 0) > offset) line--;
+    // By halves: a large file may have as many faults as lines.
+    let line = 1;
+    for (let beyond = starts.length + 1; beyond - line > 1; ) {
+      const middle = (line + beyond) >>> 1;
+      if ((starts[middle - 1] ?? 0) <= offset) line = middle;
+      else beyond = middle;
+    }
     return { line, column: offset - (starts[line - 1] ?? 0) + 1 };
   };
 }

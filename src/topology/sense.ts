@@ -14,6 +14,9 @@ export interface Finding {
 /** The sections whose shape is sound; the others are `undefined`, and nothing is said about them here. */
 export type SoundSections = { readonly [S in keyof Topology]?: Topology[S] | undefined };
 
+/** Most names that one message lists. */
+const NAMES_TOLD_MAX = 32;
+
 /** Everything that a schema can't say: what makes no sense though each value is well-formed. */
 export function findNonsense(sections: SoundSections): Finding[] {
   const { chain, nodes, coordinators, replicas, timing, limits } = sections;
@@ -47,9 +50,16 @@ function* unknownNodes(chain: readonly NodeId[], nodes: Processes): Generator<Fi
   const known = Object.keys(nodes);
   for (const [place, node] of chain.entries()) {
     if (Object.hasOwn(nodes, node)) continue;
-    const expected = known.length === 0 ? 'and there are none' : `one of ${known.join(', ')}`;
+    const expected = known.length === 0 ? 'and there are none' : `one of ${listed(known)}`;
     yield wrong(['chain', place], `expected a node of "nodes", ${expected}; found "${node}"`);
   }
+}
+
+/** Enough to find a slip of the pen by; a bad file may hold thousands. */
+function listed(names: readonly string[]): string {
+  return names.length <= NAMES_TOLD_MAX
+    ? names.join(', ')
+    : `${names.slice(0, NAMES_TOLD_MAX).join(', ')}, and others`;
 }
 
 function* tooManyReplicas(chain: readonly NodeId[], replicas: number): Generator<Finding> {

@@ -33,6 +33,8 @@ export type ParsedTopology =
 const TOPOLOGY_CHARACTERS_MAX = 1_048_576;
 /** Most problems that are told of one file. */
 const PROBLEMS_MAX = 100;
+/** Most that are looked up in it, in the order of the schema: a file can hold 100,000, and whoever reads it has other work too. */
+const FINDINGS_MAX = 1000;
 
 /** Reads a topology file. All of its problems are given, in the order in which they stand in the file. */
 export function parseTopology(text: string, source: string): ParsedTopology {
@@ -61,7 +63,9 @@ function check(json: JsonText, source: string): ParsedTopology {
     ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => findingsOf(issue, json.value))),
     ...findNonsense(parsed.success ? parsed.data : soundSections(json.value)),
   ];
-  if (findings.length > 0) return bad(findings.map((finding) => located(finding, json, source)));
+  if (findings.length > 0) {
+    return bad(findings.slice(0, FINDINGS_MAX).map((finding) => located(finding, json, source)));
+  }
   return { kind: 'ok', topology: topologySchema.parse(json.value), digest: digestOf(json.value) };
 }
 
