@@ -54,11 +54,27 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: [...ABOVE_RUNTIME, 'runtime', 'platform', 'client', 'http', 'dashboard'],
     globals: ['process.*', 'console.*'],
   },
+  // A world of its own, from a seed: turns of the event loop are all that it takes from this one.
+  simulator: {
+    rooms: [...ABOVE_RUNTIME, 'runtime'],
+    node: ['node:zlib#crc32'],
+    globals: ['setImmediate', 'process.*'],
+  },
   cli: {
     rooms: ['base', 'topology', 'platform', 'client', 'server', 'simulator'],
     packages: ['commander'],
-    node: ['node:child_process', 'node:path', 'node:readline', 'node:stream', 'node:url', 'node:util'],
-    globals: ['process.*', 'console.*', 'AbortSignal.timeout'],
+    node: [
+      'node:child_process',
+      'node:fs/promises',
+      'node:os#availableParallelism',
+      'node:path',
+      'node:readline',
+      'node:stream',
+      'node:url',
+      'node:util',
+      'node:worker_threads',
+    ],
+    globals: ['process.*', 'console.*', 'performance.*', 'Math.random', 'AbortSignal.timeout'],
   },
 };
 
@@ -81,14 +97,18 @@ const BANNED_GLOBALS = [
   'console.*',
 ];
 
-/** Where the program starts: the one file that nobody imports. */
-const ENTRY_POINTS = ['src/cli/main.ts'];
+/** Where programs and their threads start: the files that nobody imports. */
+const ENTRY_POINTS = ['src/cli/main.ts', 'src/cli/simulate.ts', 'src/cli/simulate-worker.ts'];
 const FILE_LINES_MAX = 500;
 /** The field's words are chain, head, tail, predecessor, successor, epoch, configuration. */
 const FORBIDDEN_WORDS = /leader(?!board)|follower|quorum|master|slave|\bterm\b/i;
 const LEFTOVERS = /\b(TODO|FIXME|XXX|HACK)\b/;
 /** This file and no other may hold what it forbids. */
 const SELF = '__tests__/tidy.test.ts';
+/** The switches of planted faults: product code asks whether one is there, tests alone plant them. */
+const PLANTED = 'src/base/planted.ts';
+/** The rooms that may ask: those that the simulator runs. */
+const PLANTED_ROOMS = ['replica', 'coordinator', 'storage', 'runtime'];
 
 const src = sourceFiles('src');
 const tests = sourceFiles('__tests__');
@@ -113,6 +133,10 @@ test('each room uses only the packages and the modules of Node that it may', () 
 
 test('time, chance and the process are touched only where they may be', () => {
   expect(src.flatMap(bannedGlobals)).toEqual([]);
+});
+
+test('faults are planted by tests alone', () => {
+  expect(src.flatMap(plantings)).toEqual([]);
 });
 
 test('no file imports itself in a circle', () => {
@@ -183,6 +207,14 @@ describe('the rules see', () => {
     expect(foreignImports(file)).toHaveLength(2);
   });
 
+  test('product code that plants a fault, or asks for one where the simulator does not run', () => {
+    const planting = bad("import { isPlanted, plant } from '../base/planted.ts';");
+    const all = bad("import * as planted from '../base/planted.ts';");
+    const asking = parseSource('src/http/bad.ts', "import { isPlanted } from '../base/planted.ts';");
+    const fine = bad("import { isPlanted } from '../base/planted.ts';");
+    expect([planting, all, asking, fine].map((file) => plantings(file).length)).toEqual([1, 1, 1, 0]);
+  });
+
   test('circles, dead exports, missing docstrings', () => {
     const a = parseSource('src/base/a.ts', "import { b } from './b.ts';\nexport const a = b, alone = 1;");
     const b = parseSource('src/base/b.ts', "import { a } from './a.ts';\n/** B. */\nexport const b = a;");
@@ -224,6 +256,14 @@ function bannedGlobals({ path, globals }: SourceFile): string[] {
       return rules.some((rule) => !allowed.includes(rule));
     })
     .map((used) => `${path} uses ${used}`);
+}
+
+function plantings({ path, imports }: SourceFile): string[] {
+  const mayAsk = PLANTED_ROOMS.includes(roomOf(path));
+  return imports
+    .filter((it) => it.file === PLANTED)
+    .filter(({ names }) => !mayAsk || names.some((name) => name !== 'isPlanted'))
+    .map(({ names }) => `${path}: may not import ${names.join(', ')} from ${PLANTED}`);
 }
 
 function circles(files: readonly SourceFile[]): string[] {

@@ -1,3 +1,4 @@
+import { Coordinator } from '../../src/coordinator/coordinator.ts';
 import { FaithfulChain } from '../support/coordinator-chain.ts';
 import { CoordinatorStory, topologyFile } from '../support/coordinator-story.ts';
 
@@ -324,4 +325,50 @@ test('without an edit the order stands: a member that was lost comes back at the
   chain.until(() => story.core.register.ready.length === 3, 'n1 is back');
   chain.go(50);
   expect(names(story)).toEqual(['n2', 'n3', 'n1']);
+});
+
+test('a member that is to be removed and is not heard is waited for, since it may still serve reads', () => {
+  const { story, chain } = serving();
+  story.stop('n3');
+  story.edit(topologyFile({ replicas: 2 }, 4).topology);
+  chain.go(2);
+  expect(names(story)).toEqual(['n1', 'n2', 'n3']);
+  expect(story.core.waits).toContain('n3 is to be removed, and is not heard');
+  expect(story.told.some(({ answer }) => answer.stop)).toBe(false);
+});
+
+describe('a seal is lifted at once', () => {
+  function sealed() {
+    const { story, chain } = serving();
+    story.edit(topologyFile({ chain: ['n2', 'n1', 'n3', 'n4'] }, 4).topology);
+    chain.until(() => story.configuration?.sealed === true, 'the chain is sealed');
+    return { story, chain };
+  }
+
+  test('when another edit asks for a member that is not there', () => {
+    const { story } = sealed();
+    story.edit(topologyFile({ chain: ['n2', 'n1', 'n4', 'n3'], replicas: 4 }, 4).topology);
+    story.tick();
+    expect(story.configuration?.sealed).toBe(false);
+    expect(story.core.register.history.at(-1)).toMatchObject({
+      reason: 'another change comes first',
+      change: 'lifted the seal: the order stays n1, n2 and n3',
+    });
+  });
+
+  test('when the register no longer says what it was for', () => {
+    const { story } = sealed();
+    const core = new Coordinator({ ...story.core.register, arranging: false });
+    const register = story.core.register;
+    expect(register.arranging).toBe(true);
+    for (const [place, node] of [...story.nodes.values()].entries()) {
+      core.step({ kind: 'heartbeat', link: place + 1, report: node.report() }, { monotonicMs: 0, wallMs: 0 });
+    }
+    expect(core.step({ kind: 'tick' }, { monotonicMs: 50, wallMs: 50 })).toContainEqual(
+      expect.objectContaining({
+        kind: 'save',
+        register: expect.objectContaining({ configuration: expect.objectContaining({ sealed: false }) }),
+      }),
+    );
+  });
 });

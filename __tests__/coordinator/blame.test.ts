@@ -136,6 +136,15 @@ describe('of two that blame each other', () => {
   });
 });
 
+test('of several that are blamed all leave, each for what was said of it', () => {
+  const story = serving();
+  blames(story, 'n1', 'n2');
+  blames(story, 'n3', 'n2', 'n4');
+  story.go(4);
+  expect(names(story)).toEqual(['n1', 'n3']);
+  expect(lastRemovalOf(story)?.reason).toBe("n2 can't be reached by n1 and n3; n4 can't be reached by n3");
+});
+
 test('blame of a member that leaves for another reason is ignored, and so is what that one says', () => {
   const story = serving();
   story.node('n3').says = { phase: 'broken', problem: 'x' };

@@ -1,3 +1,4 @@
+import { NO_EPOCH } from '../../src/base/ids.ts';
 import { LOST_EPOCHS } from '../../src/coordinator/membership.ts';
 import { CoordinatorStory, chainOf, topologyFile } from '../support/coordinator-story.ts';
 
@@ -229,4 +230,39 @@ test('a register that is older than the cluster changes nothing, and says so', (
   story.go();
   expect(story.configuration?.epoch).toBe(1);
   expect(story.core.waits).toEqual([expect.stringContaining('n1 holds configuration 4')]);
+});
+
+test.each([
+  [
+    { phase: 'broken', empty: true },
+    'the first start needs all nodes of the chain: n2 is broken (it does not say why)',
+  ],
+  [
+    { phase: 'running', empty: false },
+    "the coordinator's register is empty though n2 holds data, so it was lost; taking the chain up again needs all " +
+      'nodes of the topology: n2 holds entries but no configuration',
+  ],
+] as const)('a node that says %j keeps the chain from being made, and it is said why', (says, wait) => {
+  const story = new CoordinatorStory();
+  story.start();
+  story.node('n2').says = { ...says, configuration: null };
+  story.go();
+  expect(story.configuration).toBeNull();
+  expect(story.core.waits).toEqual([wait]);
+});
+
+test('a configuration of no epoch, which no coordinator chose, is none to take the chain up from', () => {
+  const made = new CoordinatorStory();
+  made.start();
+  made.go();
+  const { configuration } = made;
+  if (configuration === null) throw new Error('there is no chain');
+  const story = new CoordinatorStory();
+  story.start();
+  story.node('n2').configuration = { ...configuration, epoch: NO_EPOCH };
+  story.go();
+  expect(story.configuration).toBeNull();
+  expect(story.core.waits).toEqual([
+    expect.stringContaining('no node holds a configuration to take the chain up from'),
+  ]);
 });

@@ -213,6 +213,19 @@ describe('edits of the topology file', () => {
     });
   });
 
+  test('of who answers reads are said in the history, whichever way', () => {
+    const story = serving();
+    story.offer(topologyFile({ reads: 'any' }));
+    story.go(1);
+    story.offer(topologyFile({ reads: 'tail' }));
+    story.go(1);
+    expect(story.configuration?.reads).toBe('tail');
+    expect(story.core.register.history.slice(1).map(({ change }) => change)).toEqual([
+      'any member answers reads',
+      'the tail alone answers reads',
+    ]);
+  });
+
   test('that a running cluster can not take change nothing, and say so until the file is good again', () => {
     const story = serving();
     const { file } = story;

@@ -118,6 +118,20 @@ describe('an edit', () => {
     expect(story.core.problem).toBeNull();
   });
 
+  test('beyond what may wait is refused at once, a force as well', () => {
+    const story = new CoordinatorStory();
+    story.start();
+    story.go();
+    story.holdSaves = true;
+    const tickets = Array.from({ length: 17 }, () => story.force('n9'));
+    expect(story.forced).toEqual([
+      {
+        ticket: tickets.at(-1),
+        reply: { kind: 'refused', problem: expect.stringContaining('too many edits are under way') },
+      },
+    ]);
+  });
+
   test('beyond what may wait is refused at once, so that nothing grows without a limit', () => {
     const story = serving();
     story.holdSaves = true;

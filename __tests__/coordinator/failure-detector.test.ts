@@ -54,3 +54,28 @@ test('a restart on the same store is heard at once, and the process before it ne
   expect(detector.hears(1, report('first'), 2).kind).toBe('ignored');
   expect(detector.hears(3, report('first'), 3).kind).toBe('ignored');
 });
+
+test('what was heard of a node is forgotten only when its connection is closed', () => {
+  const detector = new FailureDetector();
+  detector.hears(1, report('first'), 0);
+  detector.forget(nodeId('n1'));
+  expect(spokenFor(detector)).toBe('first');
+  detector.closed(1);
+  detector.knocked(nodeId('n1'), true, 10);
+  detector.knocked(nodeId('n1'), true, 20);
+  expect(detector.refusedMs(nodeId('n1'))).toBe(10);
+  detector.forget(nodeId('n1'));
+  expect(spokenFor(detector)).toBeUndefined();
+  expect(detector.refusedMs(nodeId('n1'))).toBeNull();
+});
+
+test('a connection that spoke for nobody, or was replaced, closes for nobody', () => {
+  const detector = new FailureDetector();
+  expect(detector.closed(9)).toBeNull();
+  detector.hears(1, report('first'), 0);
+  detector.hears(2, report('first'), 1);
+  expect(detector.closed(1)).toBeNull();
+  expect(detector.linkOf(nodeId('n1'))).toBe(2);
+  expect(detector.closed(2)).toBe('n1');
+  expect(detector.closed(2)).toBeNull();
+});

@@ -111,7 +111,10 @@ test.each([
   ['n9', {}, 'n9 is no node of the topology'],
   ['n2', { phase: 'recovering' } as const, 'n2 is still reading its log'],
   ['n2', { phase: 'broken', problem: 'x' } as const, 'n2 is broken (x)'],
+  ['n2', { phase: 'broken' } as const, 'n2 is broken (it does not say why)'],
   ['n2', { phase: 'stopping' } as const, 'n2 is stopping'],
+  ['n2', { phase: 'sick', readOnly: true, problem: 'full' } as const, 'n2 takes no writes: full'],
+  ['n2', { phase: 'sick', readOnly: true } as const, 'n2 takes no writes: it does not say why'],
 ])('%s with %j is refused', (name, says, words) => {
   const story = stuck();
   const { configuration } = story;
@@ -131,4 +134,41 @@ test('one that is not heard is refused', () => {
     kind: 'refused',
     problem: expect.stringContaining('n1 is not heard'),
   });
+});
+
+test.each([
+  ['sick, though it takes writes', 'refused', { phase: 'sick', problem: 'slow' } as const],
+  ['running', 'refused', {}],
+  ['taking no writes', 'forced', { phase: 'sick', readOnly: true, problem: 'full' } as const],
+  ['broken', 'forced', { phase: 'broken', problem: 'x' } as const],
+])('while another ready member is %s, force is %s', (_, kind, says) => {
+  const story = new CoordinatorStory(topologyFile({ chain: ['n1', 'n2'], replicas: 2 }, 2));
+  story.start();
+  story.go();
+  story.node('n1').says = says;
+  story.beat('n1');
+  const ticket = story.force('n2');
+  story.tick();
+  expect(story.replyTo(ticket)?.kind).toBe(kind);
+});
+
+test('a ready member that restarted is none that serves, so force does not wait for it', () => {
+  const story = serving();
+  story.stop('n3');
+  story.start('n1');
+  story.beat('n1');
+  const ticket = story.force('n2');
+  story.tick();
+  expect(story.replyTo(ticket)).toMatchObject({ kind: 'forced' });
+});
+
+test('one node can be made the chain of a cluster that never was one, when the others never come', () => {
+  const story = new CoordinatorStory();
+  story.start('n2');
+  story.go();
+  expect(story.configuration).toBeNull();
+  const ticket = story.force('n2');
+  story.go(1);
+  expect(story.replyTo(ticket)).toMatchObject({ kind: 'forced' });
+  expect(chainOf(story.configuration)).toEqual(['n2:1']);
 });

@@ -215,3 +215,26 @@ describe('the joiner is struck out', () => {
     expect(story.core.register.history.some(({ change }) => change.includes('n5'))).toBe(true);
   });
 });
+
+test('a joiner that a new coordinator never heard is struck out once it has been silent for as long as all are waited for', () => {
+  const story = joining();
+  story.stop('n4');
+  story.startCoordinator();
+  const { stallAfterMs } = story.file.topology.timing;
+  story.go(Math.floor(stallAfterMs / 50) - 5);
+  expect(joinerOf(story)).toBe('n4');
+  story.go(20);
+  expect(story.core.register.history.map(({ change }) => change)).toContain('struck out the joiner n4');
+});
+
+test('a joiner that restarted and is lost again is judged by its silence, as any other', () => {
+  const story = joining();
+  story.refusing = false;
+  story.start('n4');
+  story.beat('n4');
+  story.stop('n4');
+  story.tick();
+  expect(joinerOf(story)).toBe('n4');
+  story.go(20);
+  expect(story.core.register.history.map(({ change }) => change)).toContain('struck out the joiner n4');
+});

@@ -71,3 +71,15 @@ test('one of format version 1, which knew neither departing nodes nor arrangemen
   const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]);
   expect(decodeRegister(bytes, 'f')).toEqual(register);
 });
+
+test.each([
+  ['a configuration without members', { configuration: { members: [] } }],
+  ['a history without times', { history: [{ epoch: 1 }] }],
+  ['something else altogether', null],
+])('one that says %s is damaged, though its checksum is right', (_, change) => {
+  const body = Buffer.from(JSON.stringify(change === null ? 'no register' : { ...sample(), ...change }));
+  const header = { format: 'catena-register', version: 2, bytes: body.byteLength, crc32: crc32(body) };
+  const error = errorOf(Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]));
+  expect(error.code).toBe('CORRUPT');
+  expect(error.message).toContain('/data/c1/register.json is damaged: ✖');
+});

@@ -105,6 +105,14 @@ describe('the session downward (§4)', () => {
     expect(only(effects, 'send')[0]?.message).toEqual(resume(after));
   });
 
+  test('a successor with less of a stretch that this log remembers only the end of resumes after what it has', () => {
+    // Recovery knows of which epoch entry 3 is; one head made all up to it that the successor has of that epoch.
+    const replica = loneReplica(N1, { committed: [made(1), made(2), made(3)] });
+    enter(replica, configuration(6, [N1, N2]));
+    replica.step({ kind: 'connected', link: 1, to: N2 }, at(0));
+    expect(only(message(replica, 1, welcome(1, [1, 2])), 'send')[0]?.message).toEqual(resume(2));
+  });
+
   test('a successor that knows more to be committed than this log holds makes it stop as corrupt, for good', () => {
     const replica = head();
     write(replica, 1);

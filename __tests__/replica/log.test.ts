@@ -202,3 +202,18 @@ test('whatever happens, the log is the one that a plain list would be, and forge
     { numRuns: 50 },
   );
 });
+
+test('a log through which thousands of entries went holds those above `committed`, and only those', () => {
+  const log = logOf();
+  for (let at = 1; at <= 5000; at++) {
+    log.append(made(at));
+    log.synced(seq(at), 0);
+    if (at > 10) expect(log.commitNext().seq).toBe(at - 10);
+  }
+  expect(marks(log)).toEqual([4990, 5000, 5000]);
+  expect(log.entriesAfter(seq(4990), 1e9).map((one) => one.seq)).toEqual(
+    Array.from({ length: 10 }, (_, place) => 4991 + place),
+  );
+  log.truncate(seq(4995));
+  expect(log.pendingBytes).toBe(5 * weightOf(ADD));
+});

@@ -9,9 +9,11 @@ import {
   clientId,
   EntrySequence,
   entry,
+  expire,
   get,
   headId,
   increment,
+  remove,
   set,
   single,
   TICK,
@@ -263,4 +265,33 @@ describe('outcomes that take too much memory', () => {
     }
     expect(copy.digest()).toBe(store.digest());
   });
+});
+
+test('a retry of every kind of operation gets the outcome again, but for values that were read', () => {
+  const store = new Store();
+  const head = new EntrySequence();
+  store.apply(head.next(single(set('a', 'x', { ttlMs: 5000 }))));
+  const operations = [
+    set('a', 'y'),
+    expire('a', 9000),
+    get('a'),
+    check('a', 2),
+    increment('n', 5),
+    remove('a'),
+  ];
+  const command = batch(operations, { atomic: false });
+  const first = store.apply(head.next(command, { requestId: clientId('mine') }));
+  const again = store.apply(head.next(command, { requestId: clientId('mine') }));
+  expect([first.replayed, again.replayed]).toEqual([false, true]);
+  if (first.outcome.kind !== 'done') throw new Error('it was refused');
+  const results = first.outcome.results.map((it) => (it.kind === 'got' ? { ...it, record: undefined } : it));
+  expect(results.map(({ kind }) => kind)).toEqual([
+    'set',
+    'expiry',
+    'got',
+    'checked',
+    'incremented',
+    'deleted',
+  ]);
+  expect(again.outcome).toMatchObject({ kind: 'done', seq: first.outcome.seq, results });
 });

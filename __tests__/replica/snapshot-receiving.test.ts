@@ -358,6 +358,16 @@ describe('while it is put in force', () => {
     expect(replica).toMatchObject({ active: true, committed: 1 });
   });
 
+  test('no epoch begins for a complaint about what came by another link long ago', () => {
+    const replica = installing({ committed: [made(1)] });
+    enter(replica, { ...TOLD, epoch: epoch(3) });
+    const effects = replica.step({ kind: 'bad-snapshot', link: 7, reason: 'the test' }, at(0));
+    expect(only(effects, 'drop-snapshot')).toEqual([]);
+    expect(replica).toMatchObject({ active: false, committed: 1 });
+    installed(replica);
+    expect(replica).toMatchObject({ active: true, committed: 7 });
+  });
+
   test('both sides keep the link alive however long it takes, and it is not ready (§4)', () => {
     const replica = installing();
     for (let ms = 0; ms < 3000; ms += 100) {

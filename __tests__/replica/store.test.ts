@@ -448,3 +448,12 @@ describe('the digest', () => {
     expect(new Set(digests).size).toBe(digests.length);
   });
 });
+
+test('more content types than are shared are all kept, each with its key', () => {
+  const { store } = written(
+    ...Array.from({ length: 1500 }, (_, at) => set(`k${at}`, value('x', `type/${at}`))),
+  );
+  for (const at of [0, 1023, 1024, 1499]) {
+    expect(store.get(`k${at}`)?.value.contentType).toBe(`type/${at}`);
+  }
+});

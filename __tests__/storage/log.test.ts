@@ -240,3 +240,40 @@ test('no snapshot is due while nothing new is committed, however much the log ha
   running.append([], 51);
   expect(running.storage.snapshotDue()).toBe(true);
 });
+
+test('a truncation may leave nothing of the log, and it goes on from there', async () => {
+  const running = await Running.start(new MemoryDisk());
+  await running.appendSynced(entriesFrom(1, 3));
+  running.storage.truncate(seq(0), 1);
+  await running.until(() => running.reports.at(-1)?.generation === 1);
+  const cut = await Running.start(running.disk.kill());
+  expect(cut.held).toEqual([]);
+  await cut.appendSynced(entriesFrom(1, 2, 4));
+  const again = await Running.start(cut.disk.kill());
+  expect(again.held).toEqual(entriesFrom(1, 2, 4).map(nameOf));
+  expect(again.found.recovered.runs).toEqual([{ epoch: 4, lastSeq: 2 }]);
+});
+
+test('a log of many times what is read at once comes back whole', async () => {
+  const running = await Running.start(new MemoryDisk());
+  for (let at = 1; at <= 40; at += 2) await running.appendSynced(entriesFrom(at, at + 1, 1, 100_000), at);
+  const again = await Running.start(running.disk.kill());
+  expect(again.held).toEqual(entriesFrom(1, 40).map(nameOf));
+  expect(again.found.recovered.pending[0]?.command).toEqual(entryAt(40, 1, 100_000).command);
+});
+
+test('a record whose header is cut in two by the end of what is read at once comes back whole', async () => {
+  const path = 'log/000000000001.log';
+  const readAtOnce = 1024 * 1024;
+  const running = await Running.start(new MemoryDisk());
+  await running.appendSynced([entryAt(1, 1, 100)]);
+  const first = running.disk.bytesOf(path).length;
+  const besideItsValue = first - 128 - 100;
+  await running.appendSynced([entryAt(2, 1, readAtOnce - first - besideItsValue - 30)]);
+  const left = readAtOnce - running.disk.bytesOf(path).length;
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(56);
+  await running.appendSynced([entryAt(3)]);
+  const again = await Running.start(running.disk.kill());
+  expect(again.held).toEqual(entriesFrom(1, 3).map(nameOf));
+});

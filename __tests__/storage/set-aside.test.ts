@@ -56,6 +56,16 @@ test('a store in use is not set aside', async () => {
   expect(again.held).toEqual(entriesFrom(1, 8).map(nameOf));
 });
 
+test('a store of which only meta is left is set aside like any other', async () => {
+  const whole = await damaged();
+  const disk = new MemoryDisk('/data/n1');
+  disk.put('meta', whole.bytesOf('meta'));
+  await setAside(disk, { suffix: SUFFIX });
+  expect(disk.paths()).toEqual([`${ASIDE}/meta`]);
+  const again = await Running.start(disk);
+  expect(again.found.recovered.fresh).toBe(true);
+});
+
 test('a crash at any change while it is set aside leaves the whole store, or none and all of it aside', async () => {
   const start = await damaged();
   const before = contents(start, '');

@@ -178,3 +178,62 @@ test('closing gives up a snapshot that is under way', async () => {
   await closed;
   expect(running.disk.paths().some((path) => path.startsWith('snapshots/'))).toBe(false);
 });
+
+test('a store whose last key is gone has a snapshot of no rows, which comes back', async () => {
+  const running = await Running.start(new MemoryDisk());
+  await running.appendSynced(entriesFrom(1, 3), 3);
+  const header = { ...nameOf(entryAt(3)), timeMs: 5, keys: 0, requests: 0 };
+  expect(await running.storage.snapshot({ header, rows: () => [] })).toBe(true);
+  const again = await Running.start(running.disk.kill());
+  expect(again.found.snapshot).toEqual(header);
+  expect(again.found.recovered.committed).toBe(3);
+});
+
+test('a renewal that is asked for while one is being made is due once more', async () => {
+  const running = await Running.start(new MemoryDisk(), small);
+  await running.appendSynced(entriesFrom(1, 10), 10);
+  const source = snapshotOf(entriesFrom(1, 10));
+  await running.storage.snapshot(source);
+  running.storage.renewSnapshot({ dropLog: false });
+  expect(running.storage.snapshotDue()).toBe(true);
+  running.disk.hook = ({ kind, path }) => {
+    if (kind === 'write' && path.startsWith('snapshots/')) running.storage.renewSnapshot({ dropLog: true });
+  };
+  expect(await running.storage.snapshot(source)).toBe(true);
+  running.disk.hook = null;
+  expect(running.storage.renewingSnapshot).toBe(true);
+  expect(await running.storage.snapshot(source)).toBe(true);
+  expect(running.storage.renewingSnapshot).toBe(false);
+  expect(running.storage.snapshotDue()).toBe(false);
+});
+
+test('a snapshot whose log fails before it is synced so far does not come in force', async () => {
+  const running = await Running.start(new MemoryDisk(), { syncDelayMs: 1e6 });
+  running.append(entriesFrom(1, 10));
+  let isWritten = false;
+  running.disk.hook = ({ kind, path }) => {
+    if (kind === 'write' && path.startsWith('snapshots/')) isWritten = true;
+    if (kind === 'sync' && path.startsWith('log/') && isWritten) throw new CatenaError('DISK_FAILED', 'no');
+  };
+  await expect(running.storage.snapshot(snapshotOf(entriesFrom(1, 10)))).rejects.toMatchObject({
+    code: 'DISK_FAILED',
+  });
+  expect(running.failures).toHaveLength(1);
+  expect(running.storage.stats().snapshotSeq).toBe(0);
+  await running.storage.close();
+  expect(running.disk.paths().filter((path) => path.startsWith('snapshots/'))).toEqual([]);
+});
+
+test('the log goes behind a snapshot also when all that is left of it was truncated', async () => {
+  const running = await Running.start(new MemoryDisk(), { segmentBytesMax: 300, retainBytesMin: 0 });
+  for (let at = 1; at <= 10; at++) await running.appendSynced([entryAt(at)]);
+  running.storage.truncate(seq(2), 1);
+  running.append([], 2, 1);
+  await running.until(() => running.reports.at(-1)?.generation === 1);
+  await running.storage.snapshot(snapshotOf(entriesFrom(1, 2)));
+  expect(await running.storage.read(seq(0), 1e6)).toBeNull();
+  expect(await running.storage.read(seq(2), 1e6)).toEqual([]);
+  await running.appendSynced(entriesFrom(3, 4, 2), 2, 1);
+  const again = await Running.start(running.disk.kill());
+  expect(again.held).toEqual([...entriesFrom(1, 2), ...entriesFrom(3, 4, 2)].map(nameOf));
+});

@@ -4,7 +4,7 @@ import type { Configuration } from '../../src/protocol/configuration.ts';
 import { Storage } from '../../src/storage/storage.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
-import { entriesFrom, nameOf, Running, silent } from './harness.ts';
+import { entriesFrom, nameOf, Running, silent, snapshotOf } from './harness.ts';
 
 const configuration = (number: number): Configuration => ({
   epoch: epoch(number),
@@ -163,4 +163,59 @@ test('who it is is known before the log is read', async () => {
     committed: (entry) => seen.push(entry.seq),
   });
   expect(seen).toEqual([{ storeId: 'store-1', boot: 2, fresh: false }, seq(1), seq(2)]);
+});
+
+test('a failure that came before anyone listened is told at once', async () => {
+  const disk = new MemoryDisk();
+  const storage = await Storage.open(
+    { syncDelayMs: 0 },
+    { disk, clock: new FakeClock(), logger: silent, newStoreId: () => storeId('store-1') },
+  );
+  await storage.recover({ snapshot: () => undefined, row: () => undefined, committed: () => undefined });
+  disk.hook = ({ kind }) => {
+    if (kind === 'rename') throw new CatenaError('DISK_FULL', 'no');
+  };
+  await expect(storage.save(meta(1))).rejects.toThrow('no');
+  const told: string[] = [];
+  storage.listen({ synced: () => undefined, failed: ({ code }) => told.push(code) });
+  expect(told).toEqual(['DISK_FULL']);
+});
+
+test('a storage that was closed takes nothing more, for another process may hold the directory by now', async () => {
+  const first = await Running.start(new MemoryDisk());
+  await first.appendSynced(entriesFrom(1, 2));
+  await first.storage.close();
+  const second = await Running.start(first.disk);
+  const { changes } = first.disk;
+  first.append(entriesFrom(3, 3));
+  first.storage.truncate(seq(1), 1);
+  await expect(first.storage.save(meta(1))).rejects.toMatchObject({ code: 'INTERNAL' });
+  expect(await first.storage.snapshot(snapshotOf(entriesFrom(1, 2)))).toBe(false);
+  expect(first.storage.snapshotDue()).toBe(false);
+  await first.storage.close();
+  expect(first.disk.changes).toBe(changes);
+  expect(second.held).toEqual(entriesFrom(1, 2).map(nameOf));
+});
+
+test('after a failure nothing more is cut off, and what was synced is all there at the next start', async () => {
+  const running = await Running.start(new MemoryDisk());
+  await running.appendSynced(entriesFrom(1, 3));
+  running.disk.hook = ({ kind }) => {
+    if (kind === 'rename') throw new CatenaError('DISK_FAILED', 'no');
+  };
+  await expect(running.storage.save(meta(1))).rejects.toThrow('no');
+  running.disk.hook = null;
+  running.storage.truncate(seq(1), 1);
+  await running.storage.close();
+  const again = await Running.start(running.disk);
+  expect(again.held).toEqual(entriesFrom(1, 3).map(nameOf));
+});
+
+test('an error that is not the disk’s ends a save as it is, and is not told as a failure of the disk', async () => {
+  const running = await Running.start(new MemoryDisk());
+  running.disk.hook = ({ kind }) => {
+    if (kind === 'rename') throw new TypeError('a bug');
+  };
+  await expect(running.storage.save(meta(1))).rejects.toThrow(TypeError);
+  expect(running.failures).toEqual([]);
 });

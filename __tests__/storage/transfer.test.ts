@@ -1,51 +1,9 @@
 import { CatenaError } from '../../src/base/errors.ts';
-import { type Seq, seq, storeId } from '../../src/base/ids.ts';
-import type { SnapshotPart, SnapshotRow } from '../../src/protocol/snapshot.ts';
-import type { SnapshotReading } from '../../src/storage/snapshot-pins.ts';
+import { seq, storeId } from '../../src/base/ids.ts';
+import type { SnapshotRow } from '../../src/protocol/snapshot.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
-import { entriesFrom, entryAt, nameOf, partsOf, Running, snapshotOf } from './harness.ts';
-
-const tight = { segmentBytesMax: 300, retainBytesMin: 0 };
-const OTHER = storeId('other');
-
-/** A storage with a log of `count` entries, each in a record of its own, and a snapshot of those up to `last`. */
-async function withSnapshot(count: number, last: number, bytes = 10): Promise<Running> {
-  const running = await Running.start(new MemoryDisk('/data/n1'), tight);
-  for (let at = 1; at <= count; at++) await running.appendSynced([entryAt(at)], at);
-  await running.storage.snapshot(snapshotOf(entriesFrom(1, last), bytes));
-  return running;
-}
-
-async function open(
-  running: Running,
-  wanted: { seq: Seq; next: number } | null = null,
-): Promise<SnapshotReading> {
-  const reading = await running.storage.openSnapshot(wanted && { of: storeId('store-1'), ...wanted });
-  if (reading === null) throw new Error('there is no snapshot');
-  return reading;
-}
-
-async function readAll(reading: SnapshotReading): Promise<SnapshotPart[]> {
-  const parts: SnapshotPart[] = [];
-  for (let place = reading.from; ; place++) {
-    const part = await reading.read(place);
-    if (part === null) return parts;
-    expect(part.place).toBe(place);
-    parts.push(part);
-  }
-}
-
-/** Stores all of `source` in parts of three rows, and gives back the rows that were handed out. */
-async function receive(running: Running, source = snapshotOf(entriesFrom(1, 20, 3))): Promise<SnapshotRow[]> {
-  const rows: SnapshotRow[] = [];
-  const { incoming } = running.storage;
-  await incoming.begin({ of: OTHER, header: source.header, from: 0 });
-  for (const part of partsOf(source, 3)) await incoming.storePart(part, (row) => rows.push(row));
-  return rows;
-}
-
-const filesIn = (disk: MemoryDisk, directory: string) =>
-  disk.paths().filter((path) => path.startsWith(`${directory}/`));
+import { entriesFrom, nameOf, partsOf, Running, snapshotOf } from './harness.ts';
+import { filesIn, OTHER, open, readAll, receive, tight, withSnapshot } from './transfers.ts';
 
 test('the parts of a snapshot that one store sends are the snapshot of the store that receives them', async () => {
   const sender = await withSnapshot(300, 300, 10_000);

@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Incarnation } from '../protocol/configuration.ts';
 import type { Blame, View } from './rule.ts';
@@ -45,8 +46,7 @@ function worstOf(view: View, open: readonly Incarnation[]): { who: Incarnation; 
 /** One that is waited for longer is blamed for longer too; one that is heard itself may first say whom it can't reach. */
 function isRipe({ sights, wanted }: View, { of, forMs }: Blame): boolean {
   const { suspectAfterMs, heartbeatMs } = wanted.topology.timing;
-  const sight = sights.get(of);
-  if (sight === undefined) return false;
+  const sight = defined(sights.get(of), () => `how the member ${of} is`);
   const known = sight.last !== null;
   const longerMs = known ? sight.patienceMs - suspectAfterMs : 0;
   const hearingMs = isFresh(sight.silentMs, heartbeatMs) && known ? 2 * heartbeatMs : 0;
@@ -58,13 +58,15 @@ function guiltyOf(view: View, { by, of }: Blame, blames: readonly Blame[]): Node
   const mutual = blames.some((other) => other.by === of && other.of === by);
   if (!mutual) {
     // A silent neighbour is no sign that the one that misses it is at fault.
-    const fresh = isFresh(sights.get(of)?.silentMs ?? Infinity, wanted.topology.timing.heartbeatMs);
+    const { silentMs } = defined(sights.get(of), () => `how the member ${of} is`);
+    const fresh = isFresh(silentMs, wanted.topology.timing.heartbeatMs);
     return doubted?.node === by && fresh ? by : of;
   }
   const more = accusers(blames, by) - accusers(blames, of);
   if (more !== 0) return more > 0 ? by : of;
   if (doubted?.node === by || doubted?.node === of) return doubted.node;
-  const order = configuration?.members.map(({ node }) => node) ?? [];
+  const { members } = defined(configuration, () => 'a configuration whose members blame each other');
+  const order = members.map(({ node }) => node);
   return order.indexOf(by) > order.indexOf(of) ? by : of;
 }
 

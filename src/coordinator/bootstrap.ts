@@ -1,4 +1,6 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
 import { firstChain, fits, namesOf, takenUp } from './membership.ts';
@@ -23,14 +25,14 @@ function firstStart({ wanted, heard }: View): Ruling {
   const missing = chain.flatMap((node) => reasonToWait(node, heard.get(node)));
   if (missing.length > 0)
     return waitFor(`the first start needs all nodes of the chain: ${missing.join(', ')}`);
-  const reports = chain.flatMap((node) => heard.get(node) ?? []);
+  const reports = chain.map((node) => defined(heard.get(node), () => `what ${node} said`));
   const first = firstChain(reports.slice(0, replicas).map(({ incarnation }) => incarnation));
   const names = namesOf(first);
   return {
     change: {
       chain: first,
       // No session has to be reconciled first: all of them hold the same, nothing.
-      ready: names,
+      ready: isPlanted('stuck-before-first-ready') ? [] : names,
       reason: `first start: ${listed(chain)} ${verb(chain, 'was heard with an empty store', 'were heard with empty stores')}`,
       change: `chain is ${names.join(', ')}`,
     },

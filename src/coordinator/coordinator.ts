@@ -1,6 +1,7 @@
-import { assert, unreachable } from '../base/assert.ts';
+import { assert, defined, unreachable } from '../base/assert.ts';
 import { NO_EPOCH, type NodeId } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { NodeReport } from '../protocol/messages.ts';
 import type { Topology, VersionedTopology } from '../protocol/topology.ts';
 import { Attention } from './attention.ts';
@@ -83,7 +84,7 @@ export class Coordinator {
   heard(node: NodeId, now: Now): { readonly last: Heard | undefined; readonly counts: boolean } {
     const heard = this.#outlook.last(node);
     if (heard === undefined) return { last: undefined, counts: false };
-    const atMs = this.#heardAt.get(node) ?? 0;
+    const atMs = defined(this.#heardAt.get(node), () => `when ${node} was heard`);
     const withinMs = this.topology?.topology.timing.suspectAfterMs ?? 0;
     return { last: { ...heard, atMs }, counts: heard.link !== null && now.monotonicMs - atMs < withinMs };
   }
@@ -204,6 +205,10 @@ export class Coordinator {
     this.#saves += 1;
     const news = newsOf(this.#saved, register, plan);
     this.#saving = { save: this.#saves, register, after: [...news, ...after] };
+    if (isPlanted('told-before-saved')) {
+      this.#saved = register;
+      effects.push(...this.#tellAll());
+    }
     return [...effects, { kind: 'save', save: this.#saves, register }];
   }
 
@@ -256,6 +261,7 @@ export class Coordinator {
       turn.effects.push({ kind: 'forced', ticket, reply: forcing });
       return;
     }
+    assert(view !== null, () => `${survivor} is forced without a topology`);
     const { change } = forcing;
     turn.register = changed(turn.register, change, view, now);
     turn.effects.push(say('warn', `${change.reason}: what it lacks of the acknowledged writes is lost`, {}));
@@ -312,8 +318,8 @@ export class Coordinator {
   }
 }
 
-function changed(register: Register, change: Change, view: View | null, now: Now): Register {
-  const clocks = [...(view?.heard.values() ?? [])].map(({ wallMs }) => wallMs);
+function changed(register: Register, change: Change, view: View, now: Now): Register {
+  const clocks = [...view.heard.values()].map(({ wallMs }) => wallMs);
   const timeMs = medianMs([...clocks, now.wallMs]);
   return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
 }

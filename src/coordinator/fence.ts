@@ -1,11 +1,19 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { type Configuration, type Incarnation, roleOf, sameIncarnation } from '../protocol/configuration.ts';
 import type { Sight, View } from './rule.ts';
 
 /** Whether dropping these raises the fence: not each of them is known to serve no read. PROTOCOL.md §6, last paragraph. */
-export function raisesFence({ configuration, sights }: View, dropped: readonly Incarnation[]): boolean {
-  if (configuration === null) return true;
-  return dropped.some((member) => !servesNoRead(member, configuration, sights));
+export function raisesFence(
+  { configuration, sights, asked }: View,
+  dropped: readonly Incarnation[],
+): boolean {
+  const chosen = defined(configuration, () => 'a configuration to drop members of');
+  return dropped.some((member) => {
+    if (asked?.node === member.node && isPlanted('asked-counts-as-stopped')) return false;
+    return !servesNoRead(member, chosen, sights);
+  });
 }
 
 /** What proves it holds for as long as the present configuration does, so that an old report is as good as a new one. */

@@ -1,4 +1,6 @@
+import { assert } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Configuration, Incarnation } from '../protocol/configuration.ts';
 import { raisesFence } from './fence.ts';
 import { namesOf, renamed, without } from './membership.ts';
@@ -21,7 +23,8 @@ export function heal(view: View): Ruling {
   const restarted = placed.flatMap(({ is }) => (is.kind === 'restarted' ? [is.as] : []));
   if (!canServe(view, placed, leaving)) {
     if (leaving.length > 0) waits.push(NOBODY_LEFT);
-    const change = restarted.length === 0 ? null : namedInPlace(view, configuration, restarted);
+    const isStuck = restarted.length === 0 || isPlanted('stuck-before-first-ready');
+    const change = isStuck ? null : namedInPlace(view, configuration, restarted);
     return { change, waits };
   }
   const dropped = leaving.filter(mayLeaveNow(view, leaving, restarted));
@@ -82,7 +85,8 @@ function sparesOf({ wanted, heard, sights }: View, placed: readonly Placed[]): r
 
 function canServe({ ready }: View, placed: readonly Placed[], leaving: readonly Placed[]): boolean {
   return placed.some((one) => {
-    if (leaving.includes(one) || !ready.includes(one.member.node)) return false;
+    if (leaving.includes(one)) return false;
+    if (!ready.includes(one.member.node) && !isPlanted('left-to-unready')) return false;
     if (one.is.kind === 'sick') return !one.is.readOnly;
     return one.is.kind === 'well' || one.is.kind === 'restarted';
   });
@@ -120,7 +124,7 @@ function changeOf(
   return {
     chain,
     ready: view.ready.filter((node) => !names.includes(node)),
-    reason: [...dropped.flatMap(reasonFor), ...restarted.map(({ node }) => `${node} restarted`)].join('; '),
+    reason: [...dropped.map(reasonFor), ...restarted.map(({ node }) => `${node} restarted`)].join('; '),
     change: wordsForChange(configuration, names, restarted),
     lessons: dropped.flatMap((one) => lessonsOf(view, one)),
   };
@@ -144,8 +148,9 @@ function lessonsOf({ doubted }: View, { member, is }: Placed): Lesson[] {
   return lessons;
 }
 
-function reasonFor({ is }: Placed): string[] {
-  return 'why' in is ? [is.why] : [];
+function reasonFor({ member, is }: Placed): string {
+  assert('why' in is, () => `${member.node} is dropped though it is ${is.kind}`);
+  return is.why;
 }
 
 function wordsFor({ member: { node }, is }: Placed): string[] {

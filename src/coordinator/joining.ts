@@ -1,4 +1,6 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { type Configuration, type Incarnation, sameIncarnation, tailOf } from '../protocol/configuration.ts';
 import { targetOf } from '../topology/plan.ts';
 import { isHealthy } from './health.ts';
@@ -12,7 +14,7 @@ export function strikeOut(view: View): Ruling {
   const { configuration, ready, wanted } = view;
   if (configuration === null || configuration.joiner === null) return NOTHING;
   const { joiner } = configuration;
-  const fault = faultOf(view, configuration, joiner);
+  const fault = isPlanted('joiner-not-struck-out') ? null : faultOf(view, configuration, joiner);
   if (fault === null && isWanted(view, joiner.node)) return NOTHING;
   const reason = fault ?? `the topology was edited (version ${wanted.version})`;
   return {
@@ -40,7 +42,9 @@ export function appendJoiner({ configuration, ready, heard }: View): Ruling {
   return {
     change: {
       chain: { ...again(configuration), members: [...members, joiner], joiner: null },
-      ready: ready.filter((node) => node !== joiner.node),
+      ready: isPlanted('joiner-ready-at-once')
+        ? [...ready, joiner.node]
+        : ready.filter((node) => node !== joiner.node),
       reason: `${joiner.node} has caught up`,
       change: `appended ${joiner.node} at the tail`,
       lessons: [{ kind: 'joined', node: joiner.node }],
@@ -122,8 +126,7 @@ function whyNot({ sights }: View, node: NodeId): string {
 function faultOf(view: View, configuration: Configuration, joiner: Incarnation): string | null {
   const { wanted, blames, joinerStuckMs } = view;
   const { timing } = wanted.topology;
-  const sight = view.sights.get(joiner.node);
-  if (sight === undefined) return null;
+  const sight = defined(view.sights.get(joiner.node), () => `how the joiner ${joiner.node} is`);
   const unwell = unwellness(joiner, sight) ?? absence(joiner.node, sight, timing);
   if (unwell !== null) return unwell;
   const { node: tail } = tailOf(configuration);

@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { Epoch, NodeId } from '../base/ids.ts';
 import { type Configuration, type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
@@ -206,7 +207,7 @@ export class Outlook {
   #observeDoubt({ configuration, topology }: Register, nowMs: number): void {
     if (this.#doubted === null) return;
     const { who, sinceMs } = this.#doubted;
-    const suspectAfterMs = topology?.topology.timing.suspectAfterMs ?? 0;
+    const { suspectAfterMs } = defined(topology, () => 'the topology that was decided by').topology.timing;
     const over = nowMs - sinceMs >= Math.max(DOUBT_MS, DOUBT_SUSPICIONS * suspectAfterMs);
     const member = configuration?.members.some((one) => sameIncarnation(one, who)) === true;
     if (over || !member) this.#doubted = null;

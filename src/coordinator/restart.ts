@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Configuration, Incarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
@@ -58,5 +59,5 @@ function longestFirst(chain: Chain, heard: ReadonlyMap<NodeId, NodeReport>): Cha
 }
 
 function held(heard: ReadonlyMap<NodeId, NodeReport>, member: Incarnation): number {
-  return heard.get(member.node)?.received ?? 0;
+  return defined(heard.get(member.node), () => `what the restarted ${member.node} said`).received;
 }

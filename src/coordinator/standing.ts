@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { NodeId } from '../base/ids.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
 import type { NodeReport } from '../protocol/messages.ts';
@@ -38,11 +39,11 @@ export interface Placed {
 /** How each member is, head first. Blame counts only against those that nothing else is the matter with. */
 export function standingsOf(view: View): readonly Placed[] {
   const { configuration, wanted } = view;
-  if (configuration === null) return [];
-  const placed = configuration.members.map((member) => ({
-    member,
-    is: standingOf(member, view.sights.get(member.node), wanted.topology.timing),
-  }));
+  const { members } = defined(configuration, () => 'a configuration that has members');
+  const placed = members.map((member) => {
+    const sight = defined(view.sights.get(member.node), () => `how the member ${member.node} is`);
+    return { member, is: standingOf(member, sight, wanted.topology.timing) };
+  });
   const blamed = verdicts(
     view,
     placed.filter(mayBeBlamed(view)).map(({ member }) => member),
@@ -58,9 +59,8 @@ function mayBeBlamed({ sights }: View): (placed: Placed) => boolean {
   };
 }
 
-function standingOf(member: Incarnation, sight: Sight | undefined, timing: Timing): Standing {
-  const last = sight?.last ?? null;
-  if (sight === undefined) return { kind: 'absent' };
+function standingOf(member: Incarnation, sight: Sight, timing: Timing): Standing {
+  const { last } = sight;
   if (last !== null) {
     const { incarnation, phase } = last;
     const later = incarnation.storeId === member.storeId && incarnation.boot >= member.boot;

@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { Topology } from '../protocol/topology.ts';
 import { sameTopology } from '../topology/plan.ts';
 import type { CoordinatorEffect, EditReply } from './events.ts';
@@ -35,10 +36,11 @@ export function takeTopology(
 ): Taking {
   const present = register.topology;
   const version = present?.version ?? 0;
-  const steps = (of: Register, from: Topology) => {
-    const view = look(of);
-    return view === null ? [] : plannedSteps(view, from);
-  };
+  const steps = (of: Register, from: Topology) =>
+    plannedSteps(
+      defined(look(of), () => 'what is known of a register with a topology'),
+      from,
+    );
   if (present !== null && sameTopology(present.topology, edit.topology)) {
     const asked = edit.rearranges ? { ...register, arranging: true } : register;
     const plan = steps(asked, present.topology);

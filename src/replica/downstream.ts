@@ -1,4 +1,6 @@
+import { defined } from '../base/assert.ts';
 import { earlier, NO_SEQ, type Seq, seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { type Incarnation, sameIncarnation } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
 import {
@@ -135,8 +137,9 @@ export class Downstream {
 
   /** The successor may have another address now. */
   redial(): void {
-    const to = this.#host.place.successor;
-    if (this.#session.stage === 'dialling' && to) this.#host.out.push({ kind: 'dial', to });
+    if (this.#session.stage !== 'dialling') return;
+    const to = defined(this.#host.place.successor, () => 'the successor that is dialled');
+    this.#host.out.push({ kind: 'dial', to });
   }
 
   onConnected(link: LinkId, to: Incarnation, nowMs: number): void {
@@ -152,7 +155,7 @@ export class Downstream {
       topology: place.topology,
       sender: place.self,
       received: log.received,
-      fenceMs: this.#host.fenceMs(nowMs),
+      fenceMs: isPlanted('hello-without-fence') ? 0 : this.#host.fenceMs(nowMs),
       leaseMsMax: place.leaseMsMax,
     });
   }
@@ -181,7 +184,7 @@ export class Downstream {
     this.#lostAtMs = null;
     this.#redialMs = REDIAL_MS_MIN;
     // The last Ack of the session before may have been lost with its connection.
-    if (!this.#isToJoiner) this.#host.commitThrough(welcome.committed);
+    if (!this.#isToJoiner && !isPlanted('last-ack-lost')) this.#host.commitThrough(welcome.committed);
   }
 
   onAck(link: LinkId, ack: Ack, nowMs: number): void {
@@ -429,9 +432,9 @@ function below(log: Log, { committed }: Welcome): Seq {
  */
 function lastShared(log: Log, welcome: Welcome): Seq {
   for (let at = welcome.runs.length - 1; at >= 0; at--) {
-    const theirs = welcome.runs[at];
-    const ours = theirs ? log.lastOfEpoch(theirs.epoch) : null;
-    if (theirs === undefined || ours === null) continue;
+    const theirs = defined(welcome.runs[at], () => `run ${at} of a Welcome`);
+    const ours = log.lastOfEpoch(theirs.epoch);
+    if (ours === null) continue;
     const candidate = earlier(ours, theirs.lastSeq);
     const theirsBegin = welcome.runs[at - 1]?.lastSeq ?? welcome.committed;
     // One head made both, so what this log no longer remembers of that stretch is the same as well.

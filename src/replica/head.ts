@@ -1,5 +1,6 @@
 import { NO_SEQ, next, type RequestId, type Seq } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Command } from '../protocol/command.ts';
 import { headOf } from '../protocol/configuration.ts';
 import { type Entry, weightOf } from '../protocol/entry.ts';
@@ -103,7 +104,8 @@ export class Head {
     const { configuration } = this.#host.place;
     const { epoch } = configuration;
     const to = headOf(configuration).node;
-    for (const { ticket, requestId } of this.#tickets.takeAll()) {
+    for (const { ticket, requestId: known } of this.#tickets.takeAll()) {
+      const requestId = isPlanted('redirect-without-id') ? null : known;
       this.#host.out.answer(ticket, { kind: 'moved', to, epoch, requestId });
     }
   }

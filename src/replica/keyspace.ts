@@ -76,7 +76,8 @@ export class Keyspace {
   change(key: string, from: Held | undefined, to: Held | undefined): void {
     this.#changes?.push({ key, from, to });
     if (to === undefined) {
-      if (from !== undefined) this.#tree.delete(key);
+      assert(from !== undefined, () => `${JSON.stringify(key)} is to go, and is not held`);
+      this.#tree.delete(key);
     } else {
       if (from === undefined && this.#plain) this.#plain = !/[\ud800-\uffff]/.test(key);
       const added = this.#tree.set(key, to);
@@ -116,7 +117,8 @@ export class Keyspace {
     for (const [key, held] of this.#tree.entries(from)) {
       if (key === after) continue;
       if (!key.startsWith(prefix)) break;
-      if (keys.length === limit) return { keys, next: keys.at(-1)?.key ?? null };
+      if (keys.length === limit)
+        return { keys, next: defined(keys.at(-1), () => 'the last key of a page').key };
       keys.push({ key, record: recordOf(held) });
     }
     return { keys, next: null };

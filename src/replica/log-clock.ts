@@ -1,3 +1,4 @@
+import { defined } from '../base/assert.ts';
 import type { Now } from '../base/now.ts';
 
 /** While the wall clock is further off than this, it is not trusted and the log clock runs by itself. */
@@ -32,7 +33,8 @@ export class LogClock {
   }
 
   #advance(now: Now): void {
-    const elapsed = this.#atMonotonicMs === null ? 0 : Math.max(0, now.monotonicMs - this.#atMonotonicMs);
+    const sinceMs = defined(this.#atMonotonicMs, () => 'a log clock that was started');
+    const elapsed = Math.max(0, now.monotonicMs - sinceMs);
     this.#atMonotonicMs = now.monotonicMs;
     const ahead = this.#readingMs + elapsed;
     const off = now.wallMs - ahead;

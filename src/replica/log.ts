@@ -1,5 +1,6 @@
-import { assert } from '../base/assert.ts';
+import { assert, defined } from '../base/assert.ts';
 import { type Epoch, earlier, NO_EPOCH, NO_SEQ, next, type RequestId, type Seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { type Entry, type Run, weightOf } from '../protocol/entry.ts';
 import type { SnapshotHeader } from '../protocol/snapshot.ts';
 
@@ -99,7 +100,8 @@ export class Log {
 
   /** Notes that the disk holds the log up to `through`; a report from before a truncation counts for nothing. */
   synced(through: Seq, generation: number): void {
-    if (generation !== this.#generation || through <= this.#durable) return;
+    const isVoid = generation !== this.#generation && !isPlanted('sync-survives-truncation');
+    if (isVoid || through <= this.#durable) return;
     assert(through <= this.#received, () => `I2: durable ${through} > received ${this.#received}`);
     this.#durable = through;
   }
@@ -124,7 +126,9 @@ export class Log {
     assert(after >= this.#committed, () => `I2: truncation to ${after} < committed ${this.#committed}`);
     assert(after <= this.#received, () => `I2: truncation to ${after} > received ${this.#received}`);
     const dropped = this.#pending.splice(this.#first + (after - this.#committed));
-    for (const entry of dropped) if (entry) this.#pendingBytes -= weightOf(entry.command);
+    for (const entry of dropped) {
+      this.#pendingBytes -= weightOf(defined(entry, () => 'an entry that is dropped').command);
+    }
     this.#received = after;
     if (this.#durable > after) this.#durable = after;
     this.#generation += 1;

@@ -1,3 +1,4 @@
+import { isPlanted } from '../base/planted.ts';
 import { isWrite, operationsOf } from '../protocol/command.ts';
 import type { Entry } from '../protocol/entry.ts';
 
@@ -31,7 +32,7 @@ export class PendingKeys {
 
   /** Whether an entry that writes this key is pending; a tick may be one for every key that expires. */
   touches(key: string, expires: boolean): boolean {
-    return this.#counts.has(key) || (expires && this.#ticks > 0);
+    return this.#counts.has(key) || (expires && this.#ticks > 0 && !isPlanted('tick-not-dirty'));
   }
 
   #change({ command }: Entry, by: 1 | -1): void {

@@ -1,5 +1,6 @@
 import { defined } from '../base/assert.ts';
 import { type Epoch, NO_EPOCH } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import {
   type Configuration,
   type Incarnation,
@@ -42,8 +43,9 @@ export class Place {
     this.self = options.self;
     this.#out = out;
     this.#topology = options.topology;
-    this.#held = options.configuration;
-    this.#leaseMsMax = options.leaseMsMax;
+    this.#held = isPlanted('restart-keeps-epoch') ? null : options.configuration;
+    const leaseMs = options.configuration?.leaseMs ?? 0;
+    this.#leaseMsMax = isPlanted('lease-max-forgotten') ? leaseMs : options.leaseMsMax;
     this.#role = roleOf(this.#held, this.self);
   }
 
@@ -119,6 +121,12 @@ export class Place {
     }
     if (newer || fresher) this.#save();
     return newer;
+  }
+
+  /** Whether the configuration held comes after a drop later than this epoch that nobody confirmed: its leases may still hold. */
+  isFencedSince(epoch: Epoch): boolean {
+    const { fence } = this.configuration;
+    return isPlanted('fence-only-in-its-epoch') ? fence === this.epoch : fence > epoch;
   }
 
   /** A neighbour has held a configuration with a longer lease than any that this store knows of. */

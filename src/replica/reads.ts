@@ -1,5 +1,6 @@
 import { type Epoch, NO_EPOCH } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { CommittedAnswer, CommittedQuery, Confirm, Grant, Probe } from '../protocol/messages.ts';
 import type { Downstream } from './downstream.ts';
@@ -55,11 +56,12 @@ export class Reads {
   /** Whether a read answered from the store now is linearizable, as far as the place goes; see `isClean` for its keys. */
   serves(now: Now): boolean {
     const { place, log, upstream } = this.#host;
-    if (!place.active || !place.servesReads || this.stopped) return false;
+    if (!place.active || !place.servesReads) return false;
+    if (this.stopped && !isPlanted('stopped-still-serves')) return false;
     const { readFloor } = upstream;
     if (readFloor === null || log.committed < readFloor) return false;
     const { needed, leftMs } = this.lease(now);
-    return !needed || leftMs > 0;
+    return !needed || leftMs > 0 || isPlanted('no-lease');
   }
 
   /** The lease that reads here hang on. */
@@ -71,7 +73,7 @@ export class Reads {
 
   /** Whether none of these keys (`null`: of all) has an entry that may be committed without this replica's knowing it. */
   isClean(keys: readonly string[] | null): boolean {
-    if (!this.#tracksKeys) return true;
+    if (!this.#tracksKeys || isPlanted('dirty-read-not-asked')) return true;
     if (keys === null) return this.#pendingKeys.none;
     return keys.every((key) => {
       const expiresAtMs = this.#host.store().get(key)?.expiresAtMs ?? null;
@@ -124,22 +126,26 @@ export class Reads {
     const { place, upstream, downstream } = this.#host;
     if (!downstream.isStreamingOn(link)) return;
     this.#lease.note(probe.id, now);
+    if (place.isHead && isPlanted('lease-without-confirm')) this.#lease.grant(probe.id);
     if (place.isHead) downstream.sendDown({ kind: 'grant', id: probe.id });
     else upstream.sendUp(probe);
   }
 
-  onGrant(link: LinkId, grant: Grant): void {
+  onGrant(link: LinkId, grant: Grant, now: Now): void {
     const { place, upstream, downstream } = this.#host;
     if (!upstream.isReconciledOn(link)) return;
-    if (!place.isTail) return void downstream.sendDown(grant);
-    this.#lease.grant(grant.id);
+    if (!place.isTail) {
+      if (isPlanted('lease-without-confirm')) this.#lease.grant(grant.id);
+      return void downstream.sendDown(grant);
+    }
+    this.#granted(grant.id, now);
     if (place.configuration.reads === 'any') upstream.sendUp({ kind: 'confirm', id: grant.id });
   }
 
-  onConfirm(link: LinkId, confirm: Confirm): void {
+  onConfirm(link: LinkId, confirm: Confirm, now: Now): void {
     const { place, upstream, downstream } = this.#host;
     if (!downstream.isStreamingOn(link)) return;
-    this.#lease.grant(confirm.id);
+    this.#granted(confirm.id, now);
     if (!place.isHead) upstream.sendUp(confirm);
   }
 
@@ -154,5 +160,13 @@ export class Reads {
   /** To be called once the answer has been taken as the `Ack` that it also is. */
   onAnswer(link: LinkId, answer: CommittedAnswer): void {
     this.#queries.onAnswer(link, answer);
+  }
+
+  #granted(id: number, now: Now): void {
+    if (isPlanted('lease-from-grant')) {
+      this.#lease.end();
+      this.#lease.note(id, now);
+    }
+    this.#lease.grant(id);
   }
 }

@@ -1,6 +1,7 @@
 import { assert, unreachable } from '../base/assert.ts';
-import { earlier, type Seq } from '../base/ids.ts';
+import { type Epoch, earlier, type Seq } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
+import { isPlanted } from '../base/planted.ts';
 import { type Configuration, type Incarnation, isMember, type Role } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { LinkMessage } from '../protocol/messages.ts';
@@ -97,7 +98,7 @@ export class Replica {
       goOn: () => this.#commitAtTail(),
     });
     // Who knows what this store's last incarnation granted; a store that never held a configuration granted nothing.
-    this.#fence.raise(now.monotonicMs, this.#place.leaseMsMax);
+    this.#fence.raise(now.monotonicMs, isPlanted('no-fence-at-start') ? 0 : this.#place.leaseMsMax);
     this.#clock.start(Math.max(this.#log.lastTimeMs, this.#place.held?.timeMs ?? 0), now);
     checkInvariants(this);
   }
@@ -121,6 +122,10 @@ export class Replica {
   /** How often this log was truncated or replaced: what is appended to it on disk belongs to this generation. */
   get generation(): number {
     return this.#log.generation;
+  }
+  /** The epoch of the entry at `seq`; `null` beyond the end of the log, and before what it remembers. */
+  epochAt(at: Seq): Epoch | null {
+    return this.#log.epochAt(at);
   }
   /** What the entries in flight weigh, in bytes. */
   get inFlightBytes(): number {
@@ -310,9 +315,9 @@ export class Replica {
       case 'probe':
         return this.#reads.onProbe(link, message, this.#now);
       case 'grant':
-        return this.#reads.onGrant(link, message);
+        return this.#reads.onGrant(link, message, this.#now);
       case 'confirm':
-        return this.#reads.onConfirm(link, message);
+        return this.#reads.onConfirm(link, message, this.#now);
       case 'committed-query':
         return this.#reads.onQuery(link, message);
       case 'committed-answer':
@@ -336,9 +341,7 @@ export class Replica {
       // It will never be on a disk that takes nothing more, but what it says of the head holds.
       if (this.#readOnly !== null && !this.#place.isHead) this.#head.turnAway();
       // Counted from here, where this replica grants nothing more, though the configuration is not on disk yet.
-      if (this.#place.configuration.fence > epoch) {
-        this.#fence.raise(this.#now.monotonicMs, this.#place.leaseMsMax);
-      }
+      if (this.#place.isFencedSince(epoch)) this.#fence.raise(this.#now.monotonicMs, this.#place.leaseMsMax);
     }
     if (this.#place.topology.version !== version) this.#downstream.redial();
   }
@@ -414,8 +417,8 @@ export class Replica {
       this.#upstream.notePace(this.#now.monotonicMs);
       return this.#commitThrough(earlier(this.#log.durable, this.#upstream.toldCommitted));
     }
-    if (!this.#place.isTail) return;
-    const through = this.#durableToHere();
+    if (!this.#place.isTail && !(isPlanted('head-answers-alone') && this.#place.isHead)) return;
+    const through = isPlanted('commit-without-upstream') ? this.#log.durable : this.#durableToHere();
     if (this.#fence.leftMs(this.#now.monotonicMs) === 0) return this.#commitThrough(through);
     if (through > this.#log.committed) this.#out.wakeAt(this.#fence.untilMs);
   }
@@ -425,7 +428,7 @@ export class Replica {
       const entry = this.#log.commitNext();
       this.#reads.committed(entry);
       this.#clock.seen(entry.timeMs, this.#now);
-      this.#head.applied(entry.seq, this.#store.apply(entry));
+      this.#head.applied(entry.seq, this.#store.apply(entry, this.#now.wallMs));
     }
   }
 

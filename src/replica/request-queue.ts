@@ -1,5 +1,5 @@
 import { assert, defined } from '../base/assert.ts';
-import { type RequestId, seq } from '../base/ids.ts';
+import { type RequestId, type Seq, seq } from '../base/ids.ts';
 import type { Outcome } from '../protocol/command.ts';
 import type { RememberedRequest } from '../protocol/snapshot.ts';
 import { type Kept, kept, outcomeOf, weightOfKept } from './outcomes.ts';
@@ -150,7 +150,7 @@ function readRow(chunk: Chunk, number: number): RememberedRequest {
     requestId: idAt(chunk, offset),
     timeMs: timeAt(chunk, offset),
     fingerprint: defined(chunk.fingerprints[offset], () => `request ${number}`),
-    outcome: outcomeOf(keptAt(chunk, offset), seq(chunk.seqs[offset] ?? 0)),
+    outcome: outcomeOf(keptAt(chunk, offset), seqAt(chunk, offset)),
   };
 }
 
@@ -169,6 +169,10 @@ function idAt(chunk: Chunk, offset: number): RequestId {
 
 function timeAt(chunk: Chunk, offset: number): number {
   return defined(chunk.timesMs[offset], () => `the time of a request at ${offset}`);
+}
+
+function seqAt(chunk: Chunk, offset: number): Seq {
+  return seq(defined(chunk.seqs[offset], () => `the seq of a request at ${offset}`));
 }
 
 function keptAt(chunk: Chunk, offset: number): Kept {

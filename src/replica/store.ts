@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import { type Epoch, NO_EPOCH, NO_SEQ, next, type RequestId, type Seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { isWrite, type Operation, type Outcome, type StoredRecord } from '../protocol/command.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { RememberedRequest, SnapshotHeader, SnapshotRow, SnapshotSource } from '../protocol/snapshot.ts';
@@ -51,8 +52,12 @@ export class Store {
     return this.#keys.bytes;
   }
 
-  /** Applies the entry that follows the one applied last. O(log n) for each operation. */
-  apply(entry: Entry): Applied {
+  /**
+   * Applies the entry that follows the one applied last. O(log n) for each operation.
+   *
+   * @param wallMs - the replica's own clock, by which nothing is decided but planted faults.
+   */
+  apply(entry: Entry, wallMs: number = entry.timeMs): Applied {
     if (this.#restoring !== null) this.restored();
     assert(entry.seq === next(this.#seq), () => `entry ${entry.seq} was applied after ${this.#seq}`);
     assert(
@@ -62,9 +67,11 @@ export class Store {
     this.#epoch = entry.epoch;
     this.#seq = entry.seq;
     this.#timeMs = entry.timeMs;
-    this.#requests.advance(entry.timeMs);
+    this.#requests.advance(isPlanted('window-by-own-clock') ? wallMs : entry.timeMs);
     const { requestId, command } = entry;
-    const apply = () => applyCommand(this.#keys, command, entry);
+    const isOwnTick = command.kind === 'tick' && isPlanted('expiry-by-own-clock');
+    const at = isOwnTick ? { seq: entry.seq, timeMs: wallMs } : entry;
+    const apply = () => applyCommand(this.#keys, command, at);
     if (requestId === null) return { outcome: apply(), replayed: false };
     const request = { requestId, timeMs: entry.timeMs, fingerprint: fingerprintOf(command) };
     return this.#requests.applyOnce(request, apply);
@@ -104,7 +111,7 @@ export class Store {
   /** The store at this instant, unaffected by later writes. Costs a reference per thousand remembered requests. */
   snapshot(): SnapshotSource {
     const keys = this.#keys.view('');
-    const requests = this.#requests.view();
+    const requests = (isPlanted('snapshot-without-requests') ? new RequestWindow() : this.#requests).view();
     const header = {
       epoch: this.#epoch,
       seq: this.#seq,
@@ -112,7 +119,9 @@ export class Store {
       keys: this.#keys.size,
       requests: requests.count,
     };
-    return { header, rows: () => rowsOf(keys, requests.rows()) };
+    const rows = () =>
+      rowsOf(isPlanted('snapshot-not-of-one-instant') ? this.#keys.view('') : keys, requests.rows());
+    return { header, rows };
   }
 
   /** Begins to restore a snapshot into this store, which must be empty; all its rows follow, then `restored`. */

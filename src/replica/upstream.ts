@@ -1,4 +1,6 @@
+import { defined } from '../base/assert.ts';
 import { later, NO_EPOCH, NO_SEQ, type Seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import {
   type Incarnation,
   predecessorOf,
@@ -129,6 +131,9 @@ export class Upstream {
 
   /** A read shows nothing older than this; `null` until the predecessor has said its half. PROTOCOL.md §7. */
   get readFloor(): Seq | null {
+    if (isPlanted('no-floor')) return NO_SEQ;
+    if (isPlanted('own-floor-only')) return this.#ownFloor;
+    if (isPlanted('told-floor-only')) return this.#toldFloor;
     return this.#toldFloor === null ? null : later(this.#ownFloor, this.#toldFloor);
   }
 
@@ -214,7 +219,7 @@ export class Upstream {
     }
     if (after < log.received) {
       this.#host.truncate(after);
-      if (this.#ownFloor > after) this.#ownFloor = after;
+      if (this.#ownFloor > after && !isPlanted('floor-above-cut-log')) this.#ownFloor = after;
     }
     session.stage = 'reconciled';
     session.heardAtMs = nowMs;
@@ -224,7 +229,7 @@ export class Upstream {
 
   onAppend(link: LinkId, append: Append, nowMs: number): void {
     const session = this.#session;
-    if (session?.link !== link) return;
+    if (session === null || (session.link !== link && !isPlanted('old-connection-counts'))) return;
     if (session.stage !== 'reconciled') return this.#lose('Append came before Resume', nowMs);
     const { log, place } = this.#host;
     session.heardAtMs = nowMs;
@@ -359,9 +364,11 @@ export class Upstream {
   }
 
   #ack(session: Session, nowMs: number): void {
-    session.acked = this.#host.log.committed;
+    const { committed } = this.#host.log;
+    const known = session.acked === committed && isPlanted('last-ack-lost');
+    session.acked = committed;
     session.sentAtMs = nowMs;
-    this.#host.out.send(session.link, { kind: 'ack', committed: session.acked });
+    this.#host.out.send(session.link, { kind: 'ack', committed: known ? NO_SEQ : committed });
   }
 
   #onSnapshotStart(link: LinkId, start: SnapshotStart, nowMs: number): void {
@@ -382,9 +389,9 @@ export class Upstream {
   }
 
   #lose(reason: string, nowMs: number): void {
-    if (!this.#session) return;
+    const { link } = defined(this.#session, () => 'the session that is ended');
     this.#host.out.say('warn', `ended the session with the predecessor: ${reason}`);
-    this.#host.out.hangUp(this.#session.link, reason);
+    this.#host.out.hangUp(link, reason);
     this.#endSession();
     this.#lostAtMs ??= nowMs;
   }

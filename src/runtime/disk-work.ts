@@ -1,5 +1,6 @@
 import { CatenaError } from '../base/errors.ts';
 import type { Seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Clock } from '../ports/clock.ts';
 import { weightOf } from '../protocol/entry.ts';
 import type { Topology } from '../protocol/topology.ts';
@@ -44,7 +45,7 @@ export class DiskWork {
     const last = entries.at(-1);
     if (!last) return;
     const { durability, limits } = this.#host.topology();
-    const inMemory = durability === 'memory';
+    const inMemory = durability === 'memory' || isPlanted('durable-before-sync');
     // Only there it has to be known how far the disk is behind.
     const bytes = inMemory ? entries.reduce((sum, { command }) => sum + weightOf(command), 0) : 0;
     this.#unsynced.appended({ generation, through: last.seq, bytes, sinceMs: this.#nowMs() });
@@ -67,6 +68,7 @@ export class DiskWork {
 
   save({ save, configuration, topology, leaseMsMax }: EffectOf<'save'>): void {
     this.#saves.set(save, this.#nowMs());
+    if (isPlanted('saved-too-soon')) this.#host.happened({ kind: 'saved', save });
     this.#host.storage.save({ configuration, topology, leaseMsMax }).then(
       () => {
         this.#saves.delete(save);

@@ -1,5 +1,6 @@
 import { CatenaError, messageOf } from '../base/errors.ts';
 import type { Epoch, NodeId, RequestId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { Command, Operation, Outcome, StoredRecord } from '../protocol/command.ts';
 import type { Configuration, Role } from '../protocol/configuration.ts';
@@ -82,7 +83,7 @@ export class Node implements NodeService {
     if (trouble?.code === 'DISK_FULL') {
       this.#mending = true;
       this.#later(() => this.#probe());
-    } else if (trouble?.code === 'CORRUPT' && dropped) {
+    } else if (trouble?.code === 'CORRUPT' && (dropped || isPlanted('damaged-refilled-in-place'))) {
       this.#mending = true;
       this.#work = this.#guard(this.#moveAside());
     }

@@ -1,6 +1,7 @@
 import { defined, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
 import { type Epoch, NO_EPOCH, NO_SEQ, type NodeId, type RequestId, type StoreId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -12,7 +13,7 @@ import { addressOfNode, type Topology, type VersionedTopology } from '../protoco
 import type { Effect, LinkId, ReplicaEvent, Ticket, WriteReply } from '../replica/events.ts';
 import type { Replica } from '../replica/replica.ts';
 import { Store } from '../replica/store.ts';
-import { Storage } from '../storage/storage.ts';
+import { Storage, type StorageOptions } from '../storage/storage.ts';
 import { Changes } from './changes.ts';
 import { CoordinatorLink, coordinatorAddresses } from './coordinator-link.ts';
 import { DiskWork } from './disk-work.ts';
@@ -44,6 +45,15 @@ export interface ReplicaDriverOptions {
   readonly peer: { readonly hosts: readonly string[]; readonly port: number };
   /** `trouble` or, with trouble, `dropped` may have changed. Called in the midst of things: look later. */
   readonly noticed?: () => void;
+  /** What its storage holds on to, where that is not what suits everybody. */
+  readonly storage?: Omit<StorageOptions, 'syncDelayMs'>;
+}
+
+/** One step of a replica: what happened to it, and what it asks for. */
+export interface ReplicaStep {
+  readonly replica: Replica;
+  readonly event: ReplicaEvent;
+  readonly effects: readonly Effect[];
 }
 
 /** The machine that it runs on. */
@@ -53,6 +63,8 @@ export interface ReplicaDriverDeps {
   readonly transport: Transport;
   readonly logger: Logger;
   readonly newStoreId: () => StoreId;
+  /** Is told of every step before its effects are carried out: for those who check what a replica does. */
+  readonly witness?: (step: ReplicaStep) => void;
 }
 
 /** What works on the disk, from when the log is read. */
@@ -175,7 +187,7 @@ export class ReplicaDriver extends NodeView implements NodeService {
     this.#tickLater();
     const { durability } = this.#options.topology;
     const syncDelayMs = durability === 'memory' ? MEMORY_SYNC_DELAY_MS : 0;
-    const storage = await Storage.open({ syncDelayMs }, this.#deps);
+    const storage = await Storage.open({ ...this.#options.storage, syncDelayMs }, this.#deps);
     this.#storage = storage;
     this.#goOn();
     const makeReplica = await this.#recover(storage);
@@ -387,7 +399,9 @@ export class ReplicaDriver extends NodeView implements NodeService {
   #step(event: ReplicaEvent): void {
     const replica = this.#replica;
     if (replica === null) return;
-    for (const effect of replica.step(event, this.#deps.clock.now())) this.#carryOut(effect);
+    const effects = replica.step(event, this.#deps.clock.now());
+    this.#deps.witness?.({ replica, event, effects });
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #lookAround(): void {
@@ -427,6 +441,7 @@ export class ReplicaDriver extends NodeView implements NodeService {
       case 'dial':
         return this.#links.dial(effect.to);
       case 'hang-up':
+        if (effect.link !== null && isPlanted('old-connection-counts')) return;
         return this.#links.hangUp(effect.link, effect.reason);
       case 'send':
         return this.#links.send(effect.link, effect.message);

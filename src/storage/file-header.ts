@@ -28,6 +28,11 @@ export interface FileHeader {
   readonly fields: readonly number[];
 }
 
+/** A header that was read: all of its numbers are there. */
+export interface FoundHeader extends FileHeader {
+  readonly fields: readonly [number, number, number, number, number, number, number, number];
+}
+
 /** The header as bytes, with its checksum. */
 export function encodeFileHeader({ kind, storeId: id, fields }: FileHeader): Buffer {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES);
@@ -48,7 +53,7 @@ export function encodeFileHeader({ kind, storeId: id, fields }: FileHeader): Buf
  *
  * @throws CatenaError UNSUPPORTED_FORMAT when it is sound and of another version.
  */
-export function decodeFileHeader(bytes: Buffer, kind: FileKind, place: Place): FileHeader | null {
+export function decodeFileHeader(bytes: Buffer, kind: FileKind, place: Place): FoundHeader | null {
   if (bytes.length < FILE_HEADER_BYTES || bytes.toString('latin1', 0, VERSION_AT) !== kind) return null;
   if (checksum(bytes) !== bytes.readUInt32LE(CHECKSUM_AT)) return null;
   const version = bytes.readUInt32LE(VERSION_AT);
@@ -59,9 +64,11 @@ export function decodeFileHeader(bytes: Buffer, kind: FileKind, place: Place): F
         'Start the version of catena that wrote it.',
     );
   }
-  const fields = Array.from({ length: FIELDS_MAX }, (_, i) => bytes.readDoubleLE(FIELDS_AT + i * 8));
-  const idBytes = bytes[STORE_ID_AT] ?? 0;
+  const field = (place: number) => bytes.readDoubleLE(FIELDS_AT + place * 8);
+  const fields = [field(0), field(1), field(2), field(3), field(4), field(5), field(6), field(7)] as const;
+  const idBytes = bytes.readUInt8(STORE_ID_AT);
   const id = bytes.toString('utf8', STORE_ID_AT + 1, STORE_ID_AT + 1 + idBytes);
+  if (idBytes > STORE_ID_BYTES_MAX || Buffer.byteLength(id) !== idBytes) return null;
   return { kind, storeId: storeId(id), fields };
 }
 

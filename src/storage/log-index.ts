@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, defined } from '../base/assert.ts';
 import { NO_SEQ, type Seq, seq } from '../base/ids.ts';
 
 /** Records are found by seq through stretches of about this size, in bytes, so that the index stays small. */
@@ -91,7 +91,8 @@ export class LogIndex {
     let high = this.#extents.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#extents[middle]?.last ?? 0) < at) low = middle + 1;
+      const extent = defined(this.#extents[middle], () => `extent ${middle}`);
+      if (extent.last < at) low = middle + 1;
       else high = middle;
     }
     const extent = this.#extents[low];

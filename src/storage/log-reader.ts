@@ -1,12 +1,17 @@
+import { defined } from '../base/assert.ts';
 import { type Seq, seq } from '../base/ids.ts';
 import { bufferOf } from '../codec/bytes.ts';
-import { decodeEntries } from '../codec/entry-codec.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { Entry } from '../protocol/entry.ts';
 import { corrupt } from './corrupt.ts';
 import type { Extent, LogIndex } from './log-index.ts';
 import { segmentPath } from './paths.ts';
-import { decodeRecordHeader, payloadMatches, RECORD_HEADER_BYTES } from './wal-record.ts';
+import {
+  decodeRecordEntries,
+  decodeRecordHeader,
+  payloadMatches,
+  RECORD_HEADER_BYTES,
+} from './wal-record.ts';
 
 /** Reads entries back from the segments that the index points into. */
 export class LogReader {
@@ -69,11 +74,11 @@ export class LogReader {
       const header = decodeRecordHeader(bytes, offset, this.#salt);
       const end = offset + RECORD_HEADER_BYTES + (header?.payloadBytes ?? 0);
       const payload = bytes.subarray(offset + RECORD_HEADER_BYTES, end);
+      const place = { disk: this.#disk, path: segmentPath(extent.segment), offset: extent.offset + offset };
       if (header === null || !payloadMatches(header, payload, this.#salt)) {
-        const path = segmentPath(extent.segment);
-        throw corrupt({ disk: this.#disk, path, offset: extent.offset + offset }, 'a record is not sound');
+        throw corrupt(place, 'a record is not sound');
       }
-      for (const entry of decodeEntries(payload, 0, header.count)) found.take(entry, extent.last);
+      for (const entry of decodeRecordEntries(header, payload, place)) found.take(entry, extent.last);
       offset = end;
     }
   }
@@ -99,7 +104,7 @@ class Gathering {
 
   take(entry: Entry, last: Seq): void {
     if (entry.seq !== this.last + 1 || entry.seq > last || this.#full) return;
-    this.#bytes += entry.encoded?.length ?? 0;
+    this.#bytes += defined(entry.encoded, () => 'the bytes that an entry was decoded from').length;
     this.#full = this.#bytes > this.#bytesMax && this.entries.length > 0;
     if (this.#full) return;
     this.entries.push(entry);

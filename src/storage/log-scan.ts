@@ -1,6 +1,5 @@
-import { messageOf } from '../base/errors.ts';
 import { NO_EPOCH, NO_SEQ, type Seq, type StoreId, seq } from '../base/ids.ts';
-import { decodeEntries } from '../codec/entry-codec.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { SnapshotHeader } from '../protocol/snapshot.ts';
@@ -13,8 +12,10 @@ import { Runs } from './runs.ts';
 import type { Segment } from './segments.ts';
 import type { LogState } from './wal.ts';
 import {
+  decodeRecordEntries,
   decodeRecordHeader,
   decodeSegmentHeader,
+  makesSense,
   payloadMatches,
   RECORD_HEADER_BYTES,
   RECORD_MAGIC,
@@ -55,6 +56,8 @@ export class LogScan {
   #committed = NO_SEQ;
   #closed = false;
   #cutBytes = 0;
+  /** Records of the segment that no later one calls synced, in order. */
+  #unvouched: { number: number; offset: number }[] = [];
   #bytesBehindSnapshot = 0;
 
   constructor(
@@ -85,6 +88,7 @@ export class LogScan {
     // Before anything is changed, so that what can't be served can be looked at.
     this.#compareWithSnapshot();
     if (unmade && newest !== undefined) await this.#removeUnmade(newest);
+    if (isPlanted('log-taken-as-committed')) this.#commit({ committed: this.#last }, this.#at(0, 0));
     return this.#result(await this.#openLast());
   }
 
@@ -112,6 +116,7 @@ export class LogScan {
       throw corrupt(this.#at(number, 0), 'its header is not sound');
     }
     this.#begin(header, number);
+    this.#unvouched = [];
     let offset = FILE_HEADER_BYTES;
     while (offset < reader.size) {
       const end = await this.#record(reader, number, offset);
@@ -136,7 +141,9 @@ export class LogScan {
         throw corrupt(place, `the log begins at entry ${header.firstSeq}, and no snapshot reaches so far`);
       }
       this.#index.startAfter(base);
-      const epochBefore = base === this.#snapshot?.seq ? this.#snapshot.epoch : header.epochBefore;
+      // The snapshot's last entry may have been made only after the segment, in place of one that was dropped.
+      const ofSnapshot = base === this.#snapshot?.seq ? this.#snapshot.epoch : NO_EPOCH;
+      const epochBefore = header.epochBefore > NO_EPOCH ? header.epochBefore : ofSnapshot;
       if (epochBefore > NO_EPOCH) this.#runs.add(epochBefore, base);
       this.#last = base;
       this.#nextRecord = header.firstRecord;
@@ -155,10 +162,13 @@ export class LogScan {
     if (!payloadMatches(header, payload, this.#salt)) return null;
     const place = this.#at(number, offset);
     const end = offset + RECORD_HEADER_BYTES + header.payloadBytes;
+    if (!makesSense(header)) throw corrupt(place, 'the numbers of a record make no sense');
     if (header.number !== this.#nextRecord) {
       throw corrupt(place, `record ${header.number} stands where ${this.#nextRecord} should`);
     }
     this.#nextRecord++;
+    while (this.#unvouched[0] && this.#unvouched[0].number <= header.synced) this.#unvouched.shift();
+    this.#unvouched.push({ number: header.number, offset });
     this.#closed = header.kind === 'close';
     if (header.kind === 'entries') {
       this.#entries(header, payload, place);
@@ -173,12 +183,7 @@ export class LogScan {
   }
 
   #entries(header: RecordHeader, payload: Buffer, place: Place): void {
-    let entries: Entry[];
-    try {
-      entries = decodeEntries(payload, 0, header.count);
-    } catch (error) {
-      throw corrupt(place, `its entries make no sense: ${messageOf(error)}`, error);
-    }
+    const entries = decodeRecordEntries(header, payload, place);
     if (entries[0]?.seq !== header.seq)
       throw corrupt(place, `entry ${header.seq} is not the first of its record`);
     for (const entry of entries) {
@@ -207,15 +212,17 @@ export class LogScan {
   }
 
   /** Hands out what this record says is committed. */
-  #commit({ committed }: RecordHeader, place: Place): void {
+  #commit({ committed }: Pick<RecordHeader, 'committed'>, place: Place): void {
     if (committed > this.#last) {
       throw corrupt(place, `entry ${committed} is said to be committed, and the log ends at ${this.#last}`);
     }
     if (committed <= this.#committed) return;
     this.#committed = committed;
-    const { length } = this.#pending;
     let count = 0;
-    while (count < length && (this.#pending[count]?.seq ?? 0) <= committed) count++;
+    for (const entry of this.#pending) {
+      if (entry.seq > committed) break;
+      count++;
+    }
     for (const entry of this.#pending.splice(0, count)) this.#visit(entry);
   }
 
@@ -226,6 +233,7 @@ export class LogScan {
    * @throws CatenaError CORRUPT.
    */
   async #judge(reader: FileReader, number: number, offset: number, isLast: boolean): Promise<void> {
+    if (isPlanted('damage-cut-off')) return;
     const place = this.#at(number, offset);
     if (!isLast)
       throw corrupt(place, 'a record is not sound, and a later segment was begun when it was synced');
@@ -259,8 +267,11 @@ export class LogScan {
     const file = await this.#open(last.number);
     try {
       if ((await file.size()) > last.bytes) await file.truncate(last.bytes);
+      // After a failed sync the kernel takes for clean what never reached the disk: only what is written again is synced again.
+      const from = this.#unvouched[0]?.offset ?? 0;
+      await file.write(from, [await file.read(from, last.bytes - from)]);
       // A process that was killed left what it wrote in the system's memory: on the disk it is only now.
-      await file.sync();
+      if (!isPlanted('recovered-not-synced')) await file.sync();
       await this.#disk.syncDirectory(LOG_DIRECTORY);
     } catch (error) {
       await file.close().catch(() => undefined);

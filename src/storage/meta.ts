@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { messageOf } from '../base/errors.ts';
 import type { Epoch, Seq, StoreId } from '../base/ids.ts';
 import { bufferOf } from '../codec/bytes.ts';
+import { parseJson } from '../codec/json.ts';
 import { configurationShape, keptTopologyShape } from '../codec/protocol-shapes.ts';
 import { fields, finite, nullable, optional, whole } from '../codec/shape.ts';
 import type { Disk } from '../ports/disk.ts';
@@ -75,7 +76,7 @@ export async function readMeta(disk: Disk): Promise<{ identity: Identity; conten
     throw corrupt({ ...place, offset }, 'its content does not match its checksum');
   }
   try {
-    const found: unknown = JSON.parse(payload.toString('utf8'));
+    const found = parseJson(payload);
     contentShape(found, 'meta');
     const { boot, ...kept } = found as Kept;
     return { identity: { storeId: header.storeId, boot }, content: filled(kept) };

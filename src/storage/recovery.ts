@@ -1,4 +1,5 @@
 import type { StoreId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Entry } from '../protocol/entry.ts';
@@ -40,7 +41,8 @@ export async function identify(disk: Disk, newStoreId: () => StoreId): Promise<S
   await disk.makeDirectory(LOG_DIRECTORY);
   await disk.makeDirectory(SNAPSHOT_DIRECTORY);
   const { storeId, boot } = found?.identity ?? { storeId: newStoreId(), boot: 0 };
-  const identity = { storeId, boot: boot + 1 };
+  const isSame = isPlanted('boot-not-raised') || isPlanted('restart-keeps-epoch');
+  const identity = { storeId, boot: isSame ? Math.max(1, boot) : boot + 1 };
   const { installing: noted, ...meta } = found?.content ?? EMPTY_META;
   const installing = await renamed(disk, noted);
   // Syncs the root as well, with the two directories in it.

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, defined } from '../base/assert.ts';
 import { type Epoch, NO_EPOCH, type Seq } from '../base/ids.ts';
 import type { Run } from '../protocol/entry.ts';
 
@@ -38,9 +38,9 @@ export class Runs {
     const beyond = this.#runs.findIndex((run) => run.lastSeq >= after);
     if (after < this.#first) this.#runs = [];
     else if (beyond >= 0) {
-      const cut = this.#runs[beyond];
+      const cut = defined(this.#runs[beyond], () => 'the run that is cut');
       this.#runs.length = beyond;
-      if (cut) this.#runs.push({ epoch: cut.epoch, lastSeq: after });
+      this.#runs.push({ epoch: cut.epoch, lastSeq: after });
     }
     if (this.#runs.length === 0) this.#first = Number.POSITIVE_INFINITY;
   }

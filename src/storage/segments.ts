@@ -1,5 +1,6 @@
 import { defined } from '../base/assert.ts';
 import { type Epoch, next, type Seq, type StoreId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { Installing } from './meta.ts';
 import { LOG_DIRECTORY, segmentNumberOf, segmentPath } from './paths.ts';
@@ -55,7 +56,14 @@ export class Segments {
   }
 
   async sync(): Promise<void> {
-    await this.#open().file.sync();
+    const { file } = this.#open();
+    if (isPlanted('log-not-synced')) return;
+    try {
+      await file.sync();
+    } catch (error) {
+      if (!isPlanted('failed-sync-retried')) throw error;
+      await file.sync();
+    }
   }
 
   /** Goes on in a new file, which lasts when this resolves. The one before must be synced. */
@@ -126,7 +134,7 @@ async function createSegment(
   try {
     await file.write(0, [header]);
     await file.sync();
-    await disk.syncDirectory(LOG_DIRECTORY);
+    if (!isPlanted('segment-name-not-synced')) await disk.syncDirectory(LOG_DIRECTORY);
   } catch (error) {
     await file.close().catch(() => undefined);
     throw error;

@@ -1,4 +1,5 @@
 import { CatenaError } from '../base/errors.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Disk } from '../ports/disk.ts';
 import { DAMAGED_PREFIX, LOCK_PATH, LOG_DIRECTORY, META_PATH, SNAPSHOT_DIRECTORY } from './paths.ts';
 
@@ -53,7 +54,7 @@ export async function finishSetAside(disk: Disk): Promise<void> {
 }
 
 async function moveAll(disk: Disk, directory: string): Promise<void> {
-  if ((await disk.list('')).includes(META_PATH)) {
+  if ((await disk.list('')).includes(META_PATH) && !isPlanted('damaged-refilled-in-place')) {
     await disk.rename(META_PATH, `${directory}/${META_PATH}`);
   }
   // In both directories before the next goes: neither may come back without the others.

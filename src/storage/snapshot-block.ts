@@ -30,9 +30,16 @@ export function decodeSnapshotHeader(
   const header = decodeFileHeader(bytes, 'catenaSN', place);
   if (header === null) throw corrupt(place, 'its header is not sound');
   if (header.storeId !== expected.storeId) throw corrupt(place, `it belongs to the store ${header.storeId}`);
-  const [ofEpoch = 0, ofSeq = 0, timeMs = 0, keys = 0, requests = 0] = header.fields;
+  const [ofEpoch, ofSeq, timeMs, keys, requests] = header.fields;
   if (ofSeq !== expected.seq) throw corrupt(place, `it is of entry ${ofSeq}, not of the one in its name`);
+  if (![ofEpoch, ofSeq, keys, requests].every(isCount) || !Number.isFinite(timeMs)) {
+    throw corrupt(place, 'the numbers in its header make no sense');
+  }
   return { epoch: epoch(ofEpoch), seq: seq(ofSeq), timeMs, keys, requests };
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 /** The chunks of a block: a header, then the rows as they are, not copied. */

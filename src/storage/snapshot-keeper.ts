@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { earlier, NO_SEQ, type Seq, type StoreId } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
 import type { SnapshotSource } from '../protocol/snapshot.ts';
@@ -21,9 +22,16 @@ interface KeeperDeps {
   readonly pins: SnapshotPins;
 }
 
+/** See `StorageOptions`. */
+interface KeeperOptions {
+  readonly snapshotBytesMin: number;
+  readonly retainBytesMin: number;
+  readonly blockBytes: number;
+}
+
 /** Says when a snapshot is due, makes it, and drops the log behind it. */
 export class SnapshotKeeper {
-  readonly #options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number };
+  readonly #options: KeeperOptions;
   readonly #deps: KeeperDeps;
   #last: { seq: Seq; bytes: number };
   /** Of the log when the last snapshot was taken, on the scale of the log's `writtenBytes`; may be negative. */
@@ -35,7 +43,7 @@ export class SnapshotKeeper {
   #renewal: { readonly dropLog: boolean } | null = null;
 
   constructor(
-    options: { readonly snapshotBytesMin: number; readonly retainBytesMin: number },
+    options: KeeperOptions,
     deps: KeeperDeps,
     found: { last: { seq: Seq; bytes: number }; bytesBehind: number },
   ) {
@@ -123,7 +131,12 @@ export class SnapshotKeeper {
     if (seq === NO_SEQ || seq < this.#last.seq || (seq === this.#last.seq && renewal === null)) return false;
     const takenAtBytes = wal.writtenBytes;
     const before = this.#last;
-    let bytes: number | null = null;
+    const dropLog = () => {
+      const retainBytes = renewal?.dropLog ? 0 : this.#options.retainBytesMin;
+      return wal.dropBehind(earlier(seq, pins.oldest ?? seq), retainBytes);
+    };
+    if (isPlanted('log-dropped-early')) await dropLog();
+    let bytes = 0;
     try {
       await writeAside(disk, snapshotPath(seq), async (file) => {
         bytes = await this.#write(file, source);
@@ -132,21 +145,21 @@ export class SnapshotKeeper {
       if (error === GIVEN_UP) return false;
       throw error;
     }
-    this.#last = { seq, bytes: bytes ?? 0 };
+    this.#last = { seq, bytes };
     this.#takenAtBytes = takenAtBytes;
     // Asked for once more meanwhile, it is due once more.
     if (this.#renewal === renewal) this.#renewal = null;
     if (before.seq === seq) pins.replaced(seq);
     else if (before.seq > 0) await disk.remove(snapshotPath(before.seq));
     await disk.syncDirectory(SNAPSHOT_DIRECTORY);
-    const retainBytes = renewal?.dropLog ? 0 : this.#options.retainBytesMin;
-    await wal.dropBehind(earlier(seq, pins.oldest ?? seq), retainBytes);
+    await dropLog();
     return true;
   }
 
   async #write(file: DiskFile, source: SnapshotSource): Promise<number> {
     const { storeId, wal } = this.#deps;
-    const bytes = await writeSnapshot(file, source, { storeId, stopped: () => this.#stopped });
+    const { blockBytes } = this.#options;
+    const bytes = await writeSnapshot(file, source, { storeId, blockBytes, stopped: () => this.#stopped });
     if (bytes === null) throw GIVEN_UP;
     // A snapshot beyond the synced log would leave a gap behind it after a power cut.
     await wal.flushed(source.header.seq);

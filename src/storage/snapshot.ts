@@ -20,9 +20,6 @@ import {
   SNAPSHOT_SYNC_BYTES,
 } from './snapshot-block.ts';
 
-/** Rows are written in blocks of about this size, in bytes: a few ms of encoding, then others have their turn. */
-const BLOCK_BYTES = 256 * 1024;
-
 /** Who is told what a snapshot holds. */
 export interface SnapshotVisitor {
   snapshot(header: SnapshotHeader): void;
@@ -38,14 +35,14 @@ export interface SnapshotVisitor {
 export async function writeSnapshot(
   file: DiskFile,
   source: SnapshotSource,
-  options: { storeId: StoreId; stopped: () => boolean },
+  options: { storeId: StoreId; blockBytes: number; stopped: () => boolean },
 ): Promise<number | null> {
   const header = encodeSnapshotHeader(source.header, options.storeId);
   const salt = crc32(header);
   await file.write(0, [header]);
   let offset = header.length;
   let syncAt = SNAPSHOT_SYNC_BYTES;
-  for (const block of blocksOf(source, salt)) {
+  for (const block of blocksOf(source, options.blockBytes, salt)) {
     if (options.stopped()) return null;
     await file.write(offset, block);
     offset += bytesOf(block);
@@ -85,18 +82,18 @@ export async function readSnapshot(
   }
 }
 
-function* blocksOf(source: SnapshotSource, salt: number): Generator<Uint8Array[]> {
+function* blocksOf(source: SnapshotSource, blockBytes: number, salt: number): Generator<Uint8Array[]> {
   let place = 0;
   let rows = 0;
-  let writer = new ByteWriter(BLOCK_BYTES);
+  let writer = new ByteWriter(blockBytes);
   for (const row of source.rows()) {
     writeSnapshotRow(writer, row);
     rows++;
-    if (writer.length < BLOCK_BYTES) continue;
+    if (writer.length < blockBytes) continue;
     yield encodeBlock({ place, rows, payload: writer.finish() }, salt);
     place++;
     rows = 0;
-    writer = new ByteWriter(BLOCK_BYTES + 4096);
+    writer = new ByteWriter(blockBytes + 4096);
   }
   if (rows > 0) yield encodeBlock({ place: place++, rows, payload: writer.finish() }, salt);
   yield endBlock(place, salt);

@@ -1,7 +1,11 @@
 import { crc32 } from 'node:zlib';
+import { messageOf } from '../base/errors.ts';
 import type { Epoch, Seq, StoreId } from '../base/ids.ts';
 import { epoch, seq } from '../base/ids.ts';
-import type { Place } from './corrupt.ts';
+import { isPlanted } from '../base/planted.ts';
+import { decodeEntries } from '../codec/entry-codec.ts';
+import type { Entry } from '../protocol/entry.ts';
+import { corrupt, type Place } from './corrupt.ts';
 import { decodeFileHeader, encodeFileHeader } from './file-header.ts';
 
 /** The header before each record of the log, in bytes. docs/storage-format.md. */
@@ -59,12 +63,15 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
 /**
  * The header at the beginning of `bytes`, `null` if it is not whole and sound.
  *
- * @throws CatenaError UNSUPPORTED_FORMAT.
+ * @throws CatenaError UNSUPPORTED_FORMAT; CORRUPT when its checksum holds and its numbers make no sense.
  */
 export function decodeSegmentHeader(bytes: Buffer, place: Place): SegmentHeader | null {
   const header = decodeFileHeader(bytes, 'catenaLG', place);
   if (header === null) return null;
-  const [number = 0, firstRecord = 0, firstSeq = 0, epochBefore = 0] = header.fields;
+  const [number, firstRecord, firstSeq, epochBefore] = header.fields;
+  if (!isCount(firstRecord, 1) || !isCount(firstSeq, 1) || !isCount(epochBefore, 0)) {
+    throw corrupt(place, 'the numbers in its header make no sense');
+  }
   return {
     storeId: header.storeId,
     number,
@@ -121,7 +128,33 @@ export function decodeRecordHeader(bytes: Buffer, offset: number, salt: number):
   };
 }
 
+/**
+ * Whether the numbers of a record are such as are written. A record whose checksum holds and whose numbers make no sense
+ * is not torn: nothing may be cut off for it.
+ */
+export function makesSense({ number, synced, committed, seq: at }: RecordHeader): boolean {
+  return [number, synced, committed, at].every((value) => isCount(value, 0));
+}
+
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least;
+}
+
 /** Whether these are the entries that the header was written for. */
 export function payloadMatches(header: RecordHeader, payload: Buffer, salt: number): boolean {
-  return payload.length === header.payloadBytes && crc32(payload, salt) === header.payloadChecksum;
+  if (payload.length !== header.payloadBytes) return false;
+  return crc32(payload, salt) === header.payloadChecksum || isPlanted('torn-record-taken');
+}
+
+/**
+ * The entries of a record that was found sound.
+ *
+ * @throws CatenaError CORRUPT.
+ */
+export function decodeRecordEntries({ count }: RecordHeader, payload: Buffer, place: Place): Entry[] {
+  try {
+    return decodeEntries(payload, 0, count);
+  } catch (error) {
+    throw corrupt(place, `its entries make no sense: ${messageOf(error)}`, error);
+  }
 }

@@ -1,6 +1,7 @@
-import { assert } from '../base/assert.ts';
+import { assert, defined } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
 import { type Epoch, NO_EPOCH, type Seq, type StoreId, seq } from '../base/ids.ts';
+import { isPlanted } from '../base/planted.ts';
 import { encodeEntry } from '../codec/entry-codec.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
@@ -47,7 +48,7 @@ export interface WalListener {
 
 type Job =
   | { readonly kind: 'entries'; entries: Entry[] }
-  | { readonly kind: 'truncate'; readonly after: Seq; readonly epoch: Epoch };
+  | { readonly kind: 'truncate'; after: Seq; epoch: Epoch };
 
 interface Waiter {
   readonly through: Seq;
@@ -173,10 +174,13 @@ export class Wal {
     this.#synced = seq(Math.min(this.#synced, after));
     this.#index.truncate(after);
     this.#runs.truncate(after);
+    const ofEpoch = this.#runs.epochAt(after) ?? NO_EPOCH;
     for (const job of this.#queue) {
       if (job.kind === 'entries') job.entries = job.entries.filter((entry) => entry.seq <= after);
+      // One that waits must not say that the log ends behind what is left of it.
+      else if (job.after > after) Object.assign(job, { after, epoch: ofEpoch });
     }
-    this.#queue.push({ kind: 'truncate', after, epoch: this.#runs.epochAt(after) ?? NO_EPOCH });
+    this.#queue.push({ kind: 'truncate', after, epoch: ofEpoch });
     this.#wake();
   }
 
@@ -322,11 +326,15 @@ export class Wal {
       }
       if (this.#mustRotate()) await this.#rotate();
       // Taken only now: a truncation during the rotation has had its way with the queue.
-      const job = this.#queue.shift();
-      if (job === undefined) continue;
+      const job = defined(this.#queue.shift(), () => 'a job: nothing else takes any out of the queue');
       if (job.kind === 'truncate') await this.#writeTruncation(job);
       else if (job.entries.length > 0) await this.#writeEntries(job.entries);
     }
+  }
+
+  /** The segment that is written to; there is one as soon as there is a record. */
+  get #active(): Segment {
+    return defined(this.#segments.active, () => 'a segment to write to');
   }
 
   #mustRotate(): boolean {
@@ -344,21 +352,21 @@ export class Wal {
   }
 
   async #writeEntries(entries: readonly Entry[]): Promise<void> {
-    const batch = new Batch(this.#segments.active?.bytes ?? 0);
+    const batch = new Batch(this.#active.bytes);
     for (const group of groupsOf(entries)) {
       const committed = seq(Math.min(this.#committed, group.last));
       batch.add(group, this.#record('entries', group.first, committed, group.encoded));
     }
     this.#written = batch.last;
     await this.#write(batch.chunks, batch.bytes);
-    this.#recorded = { last: batch.last, epoch: entries.at(-1)?.epoch ?? NO_EPOCH };
+    this.#recorded = { last: batch.last, epoch: defined(entries.at(-1), () => 'an entry').epoch };
     this.#addToIndex(batch);
     this.#syncSoon();
   }
 
   /** A truncation while the write was under way has cut `written` below what was written. */
   #addToIndex(batch: Batch): void {
-    const segment = this.#segments.active?.number ?? 0;
+    const segment = this.#active.number;
     for (const place of batch.places) {
       if (place.first <= this.#written) this.#index.add({ segment, ...place });
     }
@@ -368,7 +376,8 @@ export class Wal {
   /** Synced before anything that follows is written. */
   async #writeTruncation({ after, epoch }: Extract<Job, { kind: 'truncate' }>): Promise<void> {
     const chunks = this.#record('truncate', after, seq(Math.min(this.#committed, after)), []);
-    await this.#write(chunks, RECORD_HEADER_BYTES);
+    if (isPlanted('truncation-not-written')) this.#nextRecord--;
+    else await this.#write(chunks, RECORD_HEADER_BYTES);
     this.#recorded = { last: after, epoch };
     await this.#sync();
   }
@@ -413,11 +422,12 @@ export class Wal {
     this.#syncDue = false;
     if (this.#syncedRecord === this.#nextRecord - 1) return;
     const startedMs = this.#clock.now().monotonicMs;
+    const begun = this.#written;
     await this.#segments.sync();
     this.#syncMsLast = this.#clock.now().monotonicMs - startedMs;
     this.#syncs++;
     this.#syncedRecord = this.#nextRecord - 1;
-    this.#synced = this.#written;
+    this.#synced = isPlanted('sync-survives-truncation') ? begun : this.#written;
     this.#wakeWaiters();
     this.#listener.synced(this.#synced, this.#generation);
   }
@@ -465,7 +475,7 @@ class Batch {
   }
 
   get last(): Seq {
-    return this.places.at(-1)?.last ?? seq(0);
+    return defined(this.places.at(-1), () => 'a record').last;
   }
 
   add({ first, last }: Group, chunks: readonly Uint8Array[]): void {

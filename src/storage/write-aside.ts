@@ -1,6 +1,7 @@
 import { dirname } from 'node:path/posix';
+import { isPlanted } from '../base/planted.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
-import { UNFINISHED } from './paths.ts';
+import { META_PATH, SNAPSHOT_DIRECTORY, UNFINISHED } from './paths.ts';
 
 /**
  * Makes or replaces a file so that a crash leaves the old one or the new one, whole: written under another name, synced,
@@ -19,7 +20,7 @@ export async function writeAside(
     const file = await disk.open(unfinished, { create: true });
     try {
       await write(file);
-      await file.sync();
+      if (!isPlanted('snapshot-not-synced') || dirname(path) !== SNAPSHOT_DIRECTORY) await file.sync();
     } finally {
       await file.close();
     }
@@ -30,5 +31,7 @@ export async function writeAside(
     throw error;
   }
   const directory = dirname(path);
+  if (path === META_PATH && isPlanted('meta-not-lasting')) return;
+  if (path !== META_PATH && directory === '.' && isPlanted('register-not-lasting')) return;
   await disk.syncDirectory(directory === '.' ? '' : directory);
 }
