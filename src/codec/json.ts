@@ -6,8 +6,10 @@ const LEVELS_MAX = 100;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const OPENING: readonly number[] = [0x5b, 0x7b];
-const CLOSING: readonly number[] = [0x5d, 0x7d];
+/** Braces and brackets differ in this bit alone. */
+const BRACE_BIT = 0x20;
+const OPENING = 0x7b;
+const CLOSING = 0x7d;
 
 /**
  * The value that JSON text in UTF-8 stands for. Fields that a later version added are kept, so the depth is bounded here: what
@@ -33,8 +35,8 @@ function levelsOf(bytes: Buffer): number {
     const byte = bytes[at] ?? 0;
     if (byte === QUOTE) inText = !inText;
     else if (inText) at += byte === BACKSLASH ? 1 : 0;
-    else if (OPENING.includes(byte)) most = Math.max(most, ++levels);
-    else if (CLOSING.includes(byte)) levels--;
+    else if ((byte | BRACE_BIT) === OPENING) most = Math.max(most, ++levels);
+    else if ((byte | BRACE_BIT) === CLOSING) levels--;
   }
   return most;
 }

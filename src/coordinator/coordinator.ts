@@ -42,7 +42,8 @@ export class Coordinator {
   #file: { readonly topology: Topology; readonly digest: string; readonly pending: boolean } | null = null;
   #problem: string | null = null;
   #waits: readonly string[] = [];
-  #plan: readonly string[] = [];
+  /** What was decided by last. */
+  #view: View | null = null;
 
   /** @param register - what lies on the disk, synced. */
   constructor(register: Register) {
@@ -66,7 +67,7 @@ export class Coordinator {
 
   /** The steps that the chain is still to take, in words. */
   get plan(): readonly string[] {
-    return this.#plan;
+    return this.#view === null ? [] : plannedSteps(this.#view, this.#view.wanted.topology);
   }
 
   /** The members and the joiner that have no connection: whether anybody listens at their ports is worth a knock. */
@@ -277,7 +278,7 @@ export class Coordinator {
     const { change, waits, stop, arranged } = decide(view);
     this.#wait(turn, waits);
     this.#ask(turn, stop ?? null, nowMs);
-    this.#plan = plannedSteps(view, view.wanted.topology);
+    this.#view = view;
     if (arranged === true) turn.register = { ...turn.register, arranging: false };
     if (change === null) return;
     this.#outlook.learn(change.lessons ?? [], nowMs);

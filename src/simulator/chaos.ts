@@ -16,6 +16,9 @@ import { planClients } from './workload.ts';
 const CHAOS_MS = 7500;
 /** How often all machines lose power around the first configuration. */
 const EARLY_CUTS = 0.1;
+/** How often a fault waits until the chain is about to change, and for how long behind that at most, in ms. */
+const BEHIND_CHANGES = 0.3;
+const BEHIND_MS_MAX = 60;
 /** How often a fault happens twice. */
 const REPEATS = 0.15;
 /** A run begins with this long of peace, in most runs enough for the first configuration. */
@@ -135,12 +138,13 @@ function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
     rate: skewed ? prng.between(0.955, 1.045) : 1,
     wallOffMs: skewed && prng.chance(0.3) ? Math.round(prng.between(-20_000, 20_000)) : 0,
   });
+  const timing = makeTiming(prng, flavour);
   return {
     nodes,
     replicas,
     reads,
     durability: prng.chance(0.08) ? 'memory' : 'sync',
-    timing: makeTiming(prng, flavour),
+    timing,
     clocks: Object.fromEntries(names.map((name) => [name, clock()])),
     storage: {
       segmentBytesMax: prng.pick([2048, 8192, 65_536]),
@@ -148,6 +152,8 @@ function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
       snapshotBytesMin: prng.pick([4096, 16_384, 131_072]),
       blockBytes: prng.pick([256, 4096, 65_536]),
     },
+    // A chain whose suspicion is quicker than its network flaps for ever. PROTOCOL.md §11.
+    slowness: prng.chance(0.5) ? 1 : prng.between(1, timing.suspectAfterMs / 8),
     inFlightBytes: prng.chance(0.2) ? 131_072 : null,
     chaosMs: CHAOS_MS,
   };
@@ -173,12 +179,14 @@ function makeFaults(prng: Prng, flavour: Flavour, setup: Setup): Fault[] {
   const everyMs = prng.pick([150, 300, 600, 1200]);
   const faults: Fault[] = [];
   if (prng.chance(EARLY_CUTS)) {
-    faults.push({ atMs: 20 + prng.below(PEACE_MS), ...makeFault(prng, setup, 'power-cut') });
+    const behindChangeMs = prng.chance(0.5) ? prng.below(BEHIND_MS_MAX) : null;
+    faults.push({ atMs: prng.below(PEACE_MS), behindChangeMs, ...makeFault(prng, setup, 'power-cut') });
   }
   for (let atMs = PEACE_MS * prng.pick([0, 1, 1, 1]); ; ) {
     atMs += Math.round(everyMs * 2 * prng.next() + 1);
     if (atMs >= setup.chaosMs) return faults;
-    const fault = { atMs, ...makeFault(prng, setup, prng.pick(kinds)) };
+    const behindChangeMs = prng.chance(BEHIND_CHANGES) ? prng.below(BEHIND_MS_MAX) : null;
+    const fault = { atMs, behindChangeMs, ...makeFault(prng, setup, prng.pick(kinds)) };
     faults.push(fault);
     if (prng.chance(REPEATS)) faults.push(again(prng, fault));
   }
@@ -187,7 +195,7 @@ function makeFaults(prng: Prng, flavour: Flavour, setup: Setup): Fault[] {
 /** The same once more, soon: a start that is cut off, a mend that does not last. */
 function again(prng: Prng, fault: Fault): Fault {
   const lastsMs = 'forMs' in fault && typeof fault.forMs === 'number' ? fault.forMs : 50;
-  const next = { ...fault, atMs: fault.atMs + Math.round(lastsMs + 150 * prng.next()) };
+  const next = { ...fault, behindChangeMs: null, atMs: fault.atMs + Math.round(lastsMs + 150 * prng.next()) };
   return next.kind === 'crash' ? { ...next, power: prng.chance(0.5) } : next;
 }
 
@@ -219,9 +227,9 @@ function makeFault(prng: Prng, setup: Setup, kind: Kind): FaultKind {
     case 'slow-disk':
       return { kind, who: anyone(prng, names), factor: prng.pick([5, 30, 200]), forMs };
     case 'disk-error':
-      return { kind, who: who(), operation: prng.pick(['sync', 'write']) };
+      return { kind, who: anyone(prng, names), operation: prng.pick(['sync', 'write']) };
     case 'disk-full':
-      return { kind, who: who(), forMs };
+      return { kind, who: anyone(prng, names), forMs };
     case 'bit-flip':
       return { kind, who: who(), where: prng.pick(['log', 'log', 'snapshot']) };
     case 'replace':

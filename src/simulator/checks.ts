@@ -14,7 +14,7 @@ import type { Store } from '../replica/store.ts';
 import type { ReplicaStep } from '../runtime/replica-driver.ts';
 
 /** A store is compared in full, its remembered requests too, at every so many'th entry; its keys at more of them. */
-const FULL_DIGEST_EVERY = 64;
+const FULL_DIGEST_EVERY = 128;
 const DIGEST_EVERY = 4;
 
 /** What is known of one incarnation of a node, also when it has died. */
@@ -41,6 +41,7 @@ export interface Violation {
 export class Checks {
   readonly #configurations = new Map<number, Configuration>();
   #newest: Configuration | null = null;
+  #waiting: (() => void)[] = [];
   /** Checksums of the entries that were made, by epoch and seq. */
   readonly #entries = new Map<number, Map<number, number>>();
   /** By seq: the epoch of the entry that was committed there. */
@@ -84,6 +85,11 @@ export class Checks {
     this.#violation ??= { invariant, what };
   }
 
+  /** Calls once, when the next configuration is taken up somewhere. */
+  whenChanged(call: () => void): void {
+    this.#waiting.push(call);
+  }
+
   /** I1: each epoch has one configuration. */
   chosen(configuration: Configuration | null): void {
     if (configuration === null) return;
@@ -91,6 +97,9 @@ export class Checks {
     if (known === undefined) {
       this.#configurations.set(configuration.epoch, configuration);
       if (configuration.epoch > (this.#newest?.epoch ?? 0)) this.#newest = configuration;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const call of waiting) call();
     } else if (!sameConfiguration(known, configuration)) {
       this.violate(
         'I1',
@@ -150,7 +159,8 @@ export class Checks {
 
   /** What was on its disk is there again. */
   #restarted(before: View, view: View): void {
-    if (!this.#keepsSynced || this.damaged.has(view.node)) return;
+    // What a flipped bit makes unreadable has to be told, not cut off: with it nothing starts.
+    if (!this.#keepsSynced) return;
     const { durable } = before.replica;
     if (view.replica.received < durable) {
       this.violate(

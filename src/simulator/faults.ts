@@ -9,7 +9,7 @@ const DAMAGE_SHOWS_MS = 200;
 type Kinds = ReadonlySet<Fault['kind']>;
 
 /** Faults that can take from a disk what was synced there: the protocol bears them one node at a time. */
-const DAMAGING: Kinds = new Set(['bit-flip', 'replace', 'register-lost']);
+const DAMAGING: Kinds = new Set(['bit-flip', 'replace']);
 
 /** With durability `memory` a process that ends takes with it what was acknowledged, until its disk has caught up. */
 const DAMAGING_IN_MEMORY: Kinds = new Set(['crash', 'stop']);
@@ -32,7 +32,14 @@ export class Faults {
   }
 
   plan(faults: readonly Fault[]): void {
-    for (const fault of faults) this.#world.scheduler.after(fault.atMs, () => this.#happen(fault));
+    const { scheduler, checks } = this.#world;
+    for (const fault of faults) {
+      scheduler.after(fault.atMs, () => {
+        const { behindChangeMs } = fault;
+        if (behindChangeMs === null) return this.#happen(fault);
+        checks.whenChanged(() => scheduler.after(behindChangeMs, () => this.#happen(fault)));
+      });
+    }
   }
 
   /** All is put right: what is dead starts, what is cut is mended, what is paused goes on; nothing more goes wrong. */
@@ -65,8 +72,15 @@ export class Faults {
     this.#damaged = null;
     const inMemory = this.#world.setup.durability === 'memory';
     if (inMemory && FATAL_IN_MEMORY.has(fault.kind)) return false;
+    if (fault.kind === 'register-lost') return this.#isComplete();
     const damages = DAMAGING.has(fault.kind) || (inMemory && DAMAGING_IN_MEMORY.has(fault.kind));
     return !damages || (this.#underWay === 0 && this.#isWhole());
+  }
+
+  /** Every node and the coordinator run: a lost register is made again from what all of them hold. */
+  #isComplete(): boolean {
+    const { file } = this.#world;
+    return [...file.nodes, COORDINATOR].every((name) => this.#world.host(name).running !== null);
   }
 
   /** Every member is up and ready, and there are at least two. */

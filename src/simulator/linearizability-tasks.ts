@@ -47,7 +47,7 @@ export interface Group {
 }
 
 /** Whether a call could change anything. */
-export function mayWrite(call: Call): boolean {
+function mayWrite(call: Call): boolean {
   return call.asked.kind === 'operations' && call.asked.operations.some(isWrite);
 }
 

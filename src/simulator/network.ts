@@ -43,10 +43,16 @@ export class SimNetwork {
   readonly #dark = new Set<string>();
   #diallerPort = FIRST_DIALLER_PORT;
 
-  constructor(deps: { readonly scheduler: Scheduler; readonly prng: Prng }) {
+  /** @param deps.slowness - see `PipeDeps`; 1 everywhere unless given. */
+  constructor(deps: {
+    readonly scheduler: Scheduler;
+    readonly prng: Prng;
+    readonly slowness?: (from: string, to: string) => number;
+  }) {
     this.#scheduler = deps.scheduler;
     this.#prng = deps.prng;
     this.#wireDeps = {
+      slowness: () => 1,
       ...deps,
       isDark: (machine) => this.#dark.has(machine),
       over: (wire) => this.#wires.delete(wire),
@@ -165,14 +171,16 @@ export class SimNetwork {
   }
 
   #ask(from: Process, to: Address, attempt: Try, waitMs = 0): void {
-    this.#scheduler.after(waitMs + latencyMs(this.#prng), () => {
+    const thereMs = latencyMs(this.#prng, this.#wireDeps.slowness(from.name, to.machine));
+    this.#scheduler.after(waitMs + thereMs, () => {
       if (from.dead || !attempt.isWanted()) return;
       if (this.#isSilent(from.name, to.machine)) {
         if (waitMs === 0) this.#ask(from, to, attempt, ASK_AGAIN_MS);
         return;
       }
       const answer = this.#answer(from, to);
-      this.#scheduler.after(latencyMs(this.#prng), () => from.reach(() => attempt.answered(answer)));
+      const backMs = latencyMs(this.#prng, this.#wireDeps.slowness(to.machine, from.name));
+      this.#scheduler.after(backMs, () => from.reach(() => attempt.answered(answer)));
     });
   }
 

@@ -44,6 +44,14 @@ export interface PipeListener {
 export interface PipeDeps {
   readonly scheduler: Scheduler;
   readonly prng: Prng;
+  /** How many times slower than on a good network of one room a packet is, from the one machine to the other. */
+  readonly slowness: (from: string, to: string) => number;
+}
+
+/** The machines that a pipe leads from and to. */
+export interface Way {
+  readonly from: string;
+  readonly to: string;
 }
 
 interface Flight {
@@ -61,6 +69,7 @@ interface Flight {
 export class Pipe {
   readonly #listener: PipeListener;
   readonly #deps: PipeDeps;
+  readonly #slowness: number;
   readonly #holds = new Set<Hold>();
   /** The other direction, by which the receiver acknowledges. */
   #back: Pipe | null = null;
@@ -77,9 +86,10 @@ export class Pipe {
   #finished = false;
   #cancel: Cancel | null = null;
 
-  constructor(listener: PipeListener, deps: PipeDeps) {
+  constructor(listener: PipeListener, between: Way, deps: PipeDeps) {
     this.#listener = listener;
     this.#deps = deps;
+    this.#slowness = deps.slowness(between.from, between.to);
   }
 
   /** Two directions of one connection know each other. */
@@ -142,7 +152,7 @@ export class Pipe {
     this.#drop(ending.lossy);
     const { scheduler, prng } = this.#deps;
     const sentMs = scheduler.nowMs + (ending.delayMs ?? 0);
-    const dueMs = Math.max(sentMs + latencyMs(prng), this.#flights.at(-1)?.dueMs ?? 0);
+    const dueMs = Math.max(sentMs + latencyMs(prng, this.#slowness), this.#flights.at(-1)?.dueMs ?? 0);
     this.#flights.push({ sentMs, dueMs, chunks: [], bytes: 0, ending });
     this.#finished = true;
     this.#await();
@@ -168,7 +178,8 @@ export class Pipe {
     const lateMs = first === undefined ? 0 : scheduler.nowMs - first.dueMs;
     // TCP sends again at growing intervals: what waited longer is noticed later.
     if (first !== undefined && lateMs > 0) {
-      first.dueMs = scheduler.nowMs + latencyMs(prng) + prng.between(0, Math.min(lateMs, RESEND_MS_MAX));
+      first.dueMs =
+        scheduler.nowMs + latencyMs(prng, this.#slowness) + prng.between(0, Math.min(lateMs, RESEND_MS_MAX));
     }
     this.#await();
     if (this.#back !== null) this.#back.#acknowledge();
@@ -206,7 +217,7 @@ export class Pipe {
     const sentMs = this.#deps.scheduler.nowMs;
     const last = this.#flights.at(-1);
     if (last !== undefined && (last.sentMs === sentMs || this.#held)) return last;
-    const dueMs = sentMs + latencyMs(this.#deps.prng);
+    const dueMs = sentMs + latencyMs(this.#deps.prng, this.#slowness);
     if (last !== undefined && dueMs <= last.dueMs) return last;
     const flight: Flight = { sentMs, dueMs, chunks: [], bytes: 0, ending: null };
     this.#flights.push(flight);
@@ -258,7 +269,7 @@ export class Pipe {
     const { scheduler, prng } = this.#deps;
     let left = 1 + prng.below(flight.bytes - 1);
     flight.bytes -= left;
-    flight.dueMs = scheduler.nowMs + latencyMs(prng);
+    flight.dueMs = scheduler.nowMs + latencyMs(prng, this.#slowness);
     for (let chunk = flight.chunks[0]; chunk !== undefined && left > 0; chunk = flight.chunks[0]) {
       const part = chunk.subarray(0, left);
       if (part.byteLength === chunk.byteLength) flight.chunks.shift();
@@ -273,7 +284,7 @@ export class Pipe {
     // Nobody waits for the window in most cases: then it costs no event.
     if (this.#keptBytes === 0) return this.#acknowledged();
     this.#acknowledging = true;
-    this.#deps.scheduler.after(latencyMs(this.#deps.prng), () => {
+    this.#deps.scheduler.after(latencyMs(this.#deps.prng, this.#slowness), () => {
       this.#acknowledging = false;
       if (this.#isAnswered) this.#acknowledged();
     });
@@ -292,7 +303,7 @@ export class Pipe {
 }
 
 /** How long a packet takes from one machine to another, in ms of the world. */
-export function latencyMs(prng: Prng): number {
-  if (prng.chance(SPIKE_PROBABILITY)) return prng.between(LATENCY_MS_MAX, SPIKE_MS_MAX);
-  return prng.between(LATENCY_MS_MIN, LATENCY_MS_MAX);
+export function latencyMs(prng: Prng, slowness: number): number {
+  if (prng.chance(SPIKE_PROBABILITY)) return prng.between(LATENCY_MS_MAX, SPIKE_MS_MAX) * Math.sqrt(slowness);
+  return prng.between(LATENCY_MS_MIN, LATENCY_MS_MAX) * slowness;
 }

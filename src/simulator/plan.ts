@@ -9,7 +9,11 @@ export type Target =
   | { readonly name: MachineName };
 
 /** Something that goes wrong, or is changed, at a moment that was chosen before the run. Plain data. */
-export type Fault = { readonly atMs: number } & FaultKind;
+export type Fault = {
+  readonly atMs: number;
+  /** Unless `null` it waits from `atMs` on for the next configuration that a replica takes up, and so many ms more. */
+  readonly behindChangeMs: number | null;
+} & FaultKind;
 
 /** What can go wrong; `forMs` is how long until it is put right. All in ms of the world. */
 export type FaultKind =
@@ -81,6 +85,8 @@ export interface Setup {
     readonly snapshotBytesMin: number;
     readonly blockBytes: number;
   };
+  /** How many times slower than in one room packets are at most; each way between two machines has its own part of that. */
+  readonly slowness: number;
   /** Small enough for clients to meet it, or `null` for the default. */
   readonly inFlightBytes: number | null;
   /** When the faults end and everything is put right. */

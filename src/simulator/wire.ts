@@ -88,7 +88,7 @@ function pipeBetween(from: End, to: End, deps: PipeDeps): Pipe {
     ended: (reason: string) => to.over(reason),
     drained: () => from.drained(),
   };
-  return new Pipe(listener, deps);
+  return new Pipe(listener, { from: from.machine, to: to.machine }, deps);
 }
 
 /** What one process holds of a wire. What lands waits in its machine until the process reads it. */

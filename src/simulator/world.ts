@@ -46,6 +46,7 @@ export class World implements ClientHost {
   readonly #trace: Trace;
   readonly #hosts = new Map<MachineName, Host>();
   #file: TopologyFile;
+  #parsed: { readonly file: TopologyFile; readonly sound: SoundTopology } | null = null;
   #stores = 0;
   readonly #known = new Set<MachineName>();
 
@@ -53,7 +54,9 @@ export class World implements ClientHost {
     this.setup = setup;
     this.#prng = prng;
     this.#trace = trace;
-    this.network = new SimNetwork({ scheduler: this.scheduler, prng: prng.fork('network') });
+    const slowness = (from: string, to: string) =>
+      prng.fork(`way ${from} ${to}`).between(0.2, 1) * setup.slowness;
+    this.network = new SimNetwork({ scheduler: this.scheduler, prng: prng.fork('network'), slowness });
     this.checks = new Checks({ keepsSynced: setup.durability === 'sync' });
     const chain = nodeNames(setup).slice(0, setup.nodes);
     const { replicas, reads, timing } = setup;
@@ -263,7 +266,12 @@ export class World implements ClientHost {
     };
   }
 
-  #topology() {
+  #topology(): SoundTopology {
+    if (this.#parsed?.file !== this.#file) this.#parsed = { file: this.#file, sound: this.#parse() };
+    return this.#parsed.sound;
+  }
+
+  #parse(): SoundTopology {
     const { replicas, chain, nodes, reads, leaseMs } = this.#file;
     const address = (name: string, port: number) => ({
       urls: [`http://${name}:${port - 1000}`],
@@ -288,6 +296,8 @@ export class World implements ClientHost {
     return parsed;
   }
 }
+
+type SoundTopology = Extract<ReturnType<typeof parseTopology>, { kind: 'ok' }>;
 
 type ProcessDeps = Pick<
   ConstructorParameters<typeof CoordinatorDriver>[1],
