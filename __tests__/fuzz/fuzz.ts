@@ -93,6 +93,26 @@ const allocs: readonly Alloc[] = ['alloc', 'allocUnsafe', 'allocUnsafeSlow'];
 
 /** Fails when the work asks for more room in buffers than `bytesMax`, or leaves far more on the heap than its input is worth. */
 export function withinMemory<T>(bytesMax: number, work: () => T): T {
+  const check = countMemory(bytesMax);
+  try {
+    return work();
+  } finally {
+    check();
+  }
+}
+
+/** As `withinMemory`, for what takes more than one turn: the only such work at its time. */
+export async function withinMemoryAsync<T>(bytesMax: number, work: () => Promise<T>): Promise<T> {
+  const check = countMemory(bytesMax);
+  try {
+    return await work();
+  } finally {
+    check();
+  }
+}
+
+/** Counts from now on, until what it gives is called. */
+function countMemory(bytesMax: number): () => void {
   let bytes = 0;
   // By hand: a spy of jest's is remembered for ever, and there are many runs.
   const originals = allocs.map((name) => Buffer[name]);
@@ -105,11 +125,9 @@ export function withinMemory<T>(bytesMax: number, work: () => T): T {
     };
   }
   const heapBefore = getHeapStatistics().used_heap_size;
-  try {
-    return work();
-  } finally {
+  return () => {
     for (const [place, name] of allocs.entries()) Buffer[name] = originals[place] ?? Buffer.alloc;
     expect(bytes).toBeLessThanOrEqual(bytesMax);
     expect(getHeapStatistics().used_heap_size - heapBefore).toBeLessThan(HEAP_BYTES_MAX);
-  }
+  };
 }

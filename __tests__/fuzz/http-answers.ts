@@ -68,11 +68,10 @@ function chunksOf(text: string): Body {
   }
 }
 
-/** Fails when an answer is not of the documented kind. One that was cut off, where that may be, is none. */
-export function checkAnswer(answer: Answer, { mayBeCut }: { mayBeCut: boolean }): void {
+/** Fails when an answer is not of the documented kind, or not whole. */
+export function checkAnswer(answer: Answer): void {
   const { status, headers, body, whole } = answer;
   expect(STATUSES).toContain(status);
-  if (!whole && mayBeCut) return;
   if (!whole)
     throw new Error(`a part of an answer: ${JSON.stringify([status, ...headers, body.slice(-500)])}`);
   if (status === 100) return;

@@ -5,12 +5,17 @@ import type { SnapshotHeader, SnapshotPart } from '../../src/protocol/snapshot.t
 import { entriesFrom, partsOf, snapshotOf } from '../storage/harness.ts';
 import { MemoryDisk } from '../support/memory-disk.ts';
 import { fingerprint, type Held, start } from './directories.ts';
-import { fuzzAsync, refusedOrAsync } from './fuzz.ts';
+import { fuzzAsync, refusedOrAsync, withinMemoryAsync } from './fuzz.ts';
 import { type Mutation, mutated, mutations } from './mutate.ts';
 
 const SOURCE = snapshotOf(entriesFrom(1, 40));
 const PARTS = partsOf(SOURCE, 6);
 const NAMES = fingerprint(entriesFrom(1, 40));
+
+/** What a whole course may ask for in buffers, in bytes, the disk's copies counted: two orders above what it is worth. */
+const BUFFER_BYTES_MAX = 1 << 20;
+
+type Incoming = Pick<Held['storage']['incoming'], 'begin' | 'storePart' | 'install' | 'drop'>;
 
 type Step =
   | {
@@ -20,7 +25,12 @@ type Step =
       readonly from: number;
     }
   | { readonly kind: 'part'; readonly part: SnapshotPart }
-  | { readonly kind: 'damaged'; readonly place: number; readonly changes: readonly Mutation[] }
+  | {
+      readonly kind: 'damaged';
+      readonly place: number;
+      readonly rows: number | null;
+      readonly changes: readonly Mutation[];
+    }
   | { readonly kind: 'install'; readonly parts: number }
   | { readonly kind: 'drop' };
 
@@ -40,7 +50,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.constantFrom(...PARTS).map((part) => ({ kind: 'part' as const, part })),
   },
-  fc.record({ kind: fc.constant('damaged' as const), place: fc.nat(PARTS.length - 1), changes: mutations }),
+  fc.record({
+    kind: fc.constant('damaged' as const),
+    place: fc.nat(PARTS.length - 1),
+    rows: fc.option(fc.oneof(fc.nat(20), fc.nat(2 ** 32 - 1))),
+    changes: fc.oneof(fc.constant([]), mutations),
+  }),
   fc.record({ kind: fc.constant('install' as const), parts: fc.oneof(fc.constant(PARTS.length), count) }),
   fc.constant({ kind: 'drop' as const }),
 );
@@ -65,11 +80,11 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.oneof(
 );
 
 /** The part as a neighbour would send it, damaged on its way in a frame that is sound; `null` when that is none. */
-function damagedPart(place: number, changes: readonly Mutation[]): SnapshotPart | null {
+function damagedPart({ place, rows, changes }: Step & { kind: 'damaged' }): SnapshotPart | null {
   const part = PARTS[place];
   if (part === undefined) return null;
-  const damaged = { ...part, payload: mutated(part.payload, changes) };
-  if (damaged.payload.length === 0) return null;
+  const damaged = { ...part, rows: rows ?? part.rows, payload: mutated(part.payload, changes) };
+  if (damaged.payload.length === 0 || damaged.rows === 0) return null;
   const frames = Buffer.concat(encodeMessage({ kind: 'snapshot-part', ...damaged }));
   const [message] = new MessageDecoder().push(frames);
   return message?.kind === 'snapshot-part' ? message : null;
@@ -78,11 +93,11 @@ function damagedPart(place: number, changes: readonly Mutation[]): SnapshotPart 
 /** One transfer: what was put in force of it, if anything. As its caller does, it drops what was refused. */
 class Transfer {
   installed = false;
-  readonly #incoming: Held['storage']['incoming'];
+  readonly #incoming: Incoming;
   #begun = false;
 
-  constructor({ storage }: Held) {
-    this.#incoming = storage.incoming;
+  constructor(incoming: Incoming) {
+    this.#incoming = incoming;
   }
 
   async take(what: Step): Promise<void> {
@@ -99,7 +114,6 @@ class Transfer {
   }
 
   async #do(what: Step): Promise<void> {
-    const none = () => undefined;
     switch (what.kind) {
       case 'begin': {
         const header = { ...SOURCE.header, ...what.header };
@@ -108,11 +122,10 @@ class Transfer {
         return;
       }
       case 'part':
-        await this.#incoming.storePart(what.part, none);
-        return;
+        return await this.#store(what.part);
       case 'damaged': {
-        const part = damagedPart(what.place, what.changes);
-        if (part !== null) await this.#incoming.storePart(part, none);
+        const part = damagedPart(what);
+        if (part !== null) await this.#store(part);
         return;
       }
       case 'install':
@@ -124,21 +137,40 @@ class Transfer {
         return await this.#incoming.drop();
     }
   }
+
+  /** It hands out no more rows than a payload can hold; when it takes the part, as many as that says it has. */
+  async #store(part: SnapshotPart): Promise<void> {
+    let rows = 0;
+    try {
+      const isNew = await this.#incoming.storePart(part, () => {
+        rows++;
+      });
+      expect(rows).toBe(isNew ? part.rows : 0);
+    } finally {
+      expect(rows).toBeLessThanOrEqual(part.payload.length);
+    }
+  }
 }
 
 const hasDamage = (all: readonly Step[]): boolean => all.some(({ kind }) => kind === 'damaged');
 const hasOddHeader = (all: readonly Step[]): boolean =>
   all.some((what) => what.kind === 'begin' && Object.keys(what.header).length > 0);
 
-test('any course of a transfer ends in a BAD_FRAME, or puts a whole snapshot in force', async () => {
+/** Any course of a transfer ends in a refusal or in a whole snapshot that is in force. @returns how many were. */
+async function claim(
+  options: { runs: number; wanted?: boolean },
+  incomingOf: (incoming: Incoming) => Incoming = (incoming) => incoming,
+): Promise<number> {
   let installed = 0;
   await fuzzAsync(
     fc.asyncProperty(steps, async (all) => {
       const disk = new MemoryDisk('/data/n1');
       const held = await start(disk);
       held.storage.listen({ synced: () => undefined, failed: (error) => expect(error).toBeUndefined() });
-      const transfer = new Transfer(held);
-      for (const what of all) await transfer.take(what);
+      const transfer = new Transfer(incomingOf(held.storage.incoming));
+      await withinMemoryAsync(BUFFER_BYTES_MAX, async () => {
+        for (const what of all) await transfer.take(what);
+      });
       await held.storage.close();
       expect(disk.paths().filter((path) => path.endsWith('.new'))).toEqual([]);
 
@@ -151,7 +183,64 @@ test('any course of a transfer ends in a BAD_FRAME, or puts a whole snapshot in 
       expect(disk.openFiles).toBe(0);
       if (transfer.installed) installed++;
     }),
-    { runs: 600 },
+    options,
   );
-  expect(installed).toBeGreaterThan(10);
+  return installed;
+}
+
+test('any course of a transfer ends in a BAD_FRAME, or puts a whole snapshot in force', async () => {
+  expect(await claim({ runs: 600 })).toBeGreaterThan(10);
+});
+
+describe('the claim is broken by a receiver', () => {
+  const having =
+    (broken: (incoming: Incoming) => Partial<Incoming>) =>
+    (incoming: Incoming): Incoming => ({
+      begin: (from) => incoming.begin(from),
+      storePart: (part, take) => incoming.storePart(part, take),
+      install: (parts) => incoming.install(parts),
+      drop: () => incoming.drop(),
+      ...broken(incoming),
+    });
+  const broken: readonly [string, (incoming: Incoming) => Incoming][] = [
+    [
+      'that makes room for all the keys that a header promises',
+      having((incoming) => ({
+        begin: (from) => {
+          Buffer.alloc(Math.min(2 ** 32, from.header.keys));
+          return incoming.begin(from);
+        },
+      })),
+    ],
+    [
+      'that hands out a row twice',
+      having((incoming) => ({
+        storePart: (part, take) =>
+          incoming.storePart(part, (row) => {
+            take(row);
+            take(row);
+          }),
+      })),
+    ],
+    [
+      'that stumbles over a part that it does not wait for',
+      having((incoming) => ({
+        storePart: (part, take) =>
+          incoming.storePart(part, take).catch(() => Promise.reject(new TypeError('no such part'))),
+      })),
+    ],
+    [
+      'that calls a part whole that it has refused',
+      having((incoming) => ({
+        storePart: (part, take) => incoming.storePart(part, take).catch(() => true),
+      })),
+    ],
+    [
+      'that says it has put in force what it has not',
+      having(() => ({ install: () => Promise.resolve(SOURCE.header) })),
+    ],
+  ];
+  test.each(broken)('%s', async (_what, incomingOf) => {
+    await expect(claim({ runs: 300, wanted: true }, incomingOf)).rejects.toThrow('to run it again');
+  });
 });

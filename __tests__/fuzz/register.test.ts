@@ -80,6 +80,22 @@ test('damage to what a register holds is recognised', () => {
   );
 });
 
+test.each([
+  ['version', 1.5],
+  ['version', 2.5],
+  ['bytes', 0.5],
+  ['crc32', -1],
+])('a header whose %s is no whole number, %d, begins no register', (field, value) => {
+  const [header = '', body = ''] = [
+    samples[0]?.toString('utf8').split('\n', 1)[0],
+    bodyOf(samples[0] as Buffer),
+  ];
+  const changed = JSON.stringify({ ...JSON.parse(header), [field]: value });
+  expect(() => decodeRegister(Buffer.from(`${changed}\n${body}`), 'file')).toThrow(
+    'it does not begin with the header of a register',
+  );
+});
+
 test('damage leaves some registers sound', () => {
   const soundOnes = fc.sample(bodyDamaged, 400).filter((bytes) => sound(bytes)).length;
   expect(soundOnes).toBeGreaterThan(5);

@@ -262,27 +262,6 @@ describe('bytes that are no HTTP', () => {
     expect(service.writes).toEqual([]);
     expect((await call(`${url}/healthz`)).status).toBe(200);
   });
-
-  test('behind a whole write don’t turn its answer into a refusal', async () => {
-    const { port, service } = await startNode();
-    let answerWrite = (): void => {};
-    const taken = new Promise<void>((resolve) => {
-      service.write = (command, id) => {
-        resolve();
-        return new Promise((reply) => {
-          answerWrite = () => reply({ kind: 'unknown', requestId: (id ?? command.kind) as never });
-        });
-      };
-    });
-    const socket = await openSocket(port);
-    const answer = readAll(socket);
-    socket.write('PUT /set/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx');
-    await taken;
-    socket.write('nonsense\r\n\r\n');
-    const { status } = await answer;
-    answerWrite();
-    expect(status).not.toBe(400);
-  });
 });
 
 test('a caller that goes away in the middle of its body leaves no write and no error', async () => {

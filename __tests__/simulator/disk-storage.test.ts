@@ -1,10 +1,11 @@
 /** The real storage over the simulated disk: what it said was synced is found again, or it says that it is damaged. */
 import { type CatenaError, messageOf } from '../../src/base/errors.ts';
-import { type Epoch, epoch, seq, storeId } from '../../src/base/ids.ts';
+import { type Epoch, epoch, seq } from '../../src/base/ids.ts';
 import { Prng } from '../../src/base/prng.ts';
-import { type Recovered, Storage, type StorageOptions } from '../../src/storage/storage.ts';
-import { entriesFrom, type Name, nameOf, silent, snapshotOf } from '../storage/harness.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { entriesFrom, type Name, nameOf, snapshotOf } from '../storage/harness.ts';
 import { DiskWorld } from './disk-world.ts';
+import { type Start, start } from './storage-start.ts';
 
 const SEEDS = 100;
 const ROUNDS = 5;
@@ -16,39 +17,6 @@ class Known {
   synced = 0;
   committed = 0;
   generation = 0;
-}
-
-interface Start {
-  readonly storage: Storage;
-  readonly recovered: Recovered;
-  readonly held: readonly Name[];
-}
-
-const SMALL: StorageOptions = {
-  segmentBytesMax: 900,
-  retainBytesMin: 900,
-  snapshotBytesMin: 1500,
-  syncDelayMs: 0,
-};
-
-async function start(world: DiskWorld, options = SMALL): Promise<Start> {
-  const deps = {
-    disk: world.own,
-    clock: world.process.clock,
-    logger: silent,
-    newStoreId: () => storeId('store-1'),
-  };
-  const storage = await Storage.open(options, deps);
-  const held: Name[] = [];
-  const recovered = await storage.recover({
-    snapshot: () => undefined,
-    row: (row) => {
-      if (row.kind === 'request') return;
-      held.push({ epoch: epoch(Number(row.record.value.contentType)), seq: row.record.version });
-    },
-    committed: (entry) => held.push(nameOf(entry)),
-  });
-  return { storage, recovered, held: [...held, ...recovered.pending.map(nameOf)] };
 }
 
 /** Judges what a start found, and goes on from it: what it found is on the disk to stay. */
@@ -219,74 +187,3 @@ test('after a failed sync nothing is lost that a later start found, though the p
   const counts = await lives(({ disk }) => disk.fail('sync'), killOrCut);
   expect(Object.keys(counts).sort()).toEqual(['DISK_FAILED', 'sound']);
 }, 120_000);
-
-describe('found over this disk:', () => {
-  const seqs = ({ held }: Start) => held.map((entry) => entry.seq);
-
-  /** Stops in order and starts again. */
-  async function again(world: DiskWorld, { storage }: Start): Promise<Start> {
-    await world.when(storage.close());
-    return world.when(start(world));
-  }
-
-  test('a truncation may go further back than one that still waits for the disk', async () => {
-    const world = new DiskWorld(1);
-    const first = await world.when(start(world));
-    first.storage.append(entriesFrom(1, 3), seq(0), 0);
-    await world.pass(0.01);
-    first.storage.append(entriesFrom(4, 8), seq(0), 0);
-    first.storage.truncate(seq(7), 1);
-    first.storage.truncate(seq(5), 2);
-    expect(seqs(await again(world, first))).toEqual([1, 2, 3, 4, 5]);
-  });
-
-  test('a segment may begin behind an entry that was dropped since, and made anew before the snapshot', async () => {
-    const world = new DiskWorld(1);
-    const options = { ...SMALL, segmentBytesMax: 300, retainBytesMin: 0, snapshotBytesMin: 1 };
-    const first = await world.when(start(world, options));
-    const { storage } = first;
-    let through = 0;
-    const synced = (at: number) => {
-      through = at;
-    };
-    storage.listen({ synced, failed: (error) => expect(error).toBeNull() });
-    const append = async (from: number, to: number, ofEpoch: number) => {
-      storage.append(entriesFrom(from, to, ofEpoch, 200), seq(0), ofEpoch);
-      for (let i = 0; i < 100 && through < to; i++) await world.pass(5);
-      expect(through).toBe(to);
-    };
-    // Entry 3 comes to stand in the second segment, of epoch 1.
-    await append(1, 2, 1);
-    await append(3, 3, 1);
-    storage.truncate(seq(1), 2);
-    await append(2, 4, 2);
-    storage.append([], seq(2), 2);
-    expect(await world.when(storage.snapshot(snapshotOf(entriesFrom(1, 2).map(nameInEpoch2))))).toBe(true);
-    expect(world.disk.paths()).not.toContain('log/000000000001.log');
-    expect(world.disk.paths()).toContain('log/000000000002.log');
-    expect(seqs(await again(world, first))).toEqual([1, 2, 3, 4]);
-  });
-
-  test('what a failed sync was to cover, and a start found again, survives the next power cut', async () => {
-    for (let seed = 1; seed <= 30; seed++) {
-      const world = new DiskWorld(seed);
-      const { storage } = await world.when(start(world));
-      storage.append(entriesFrom(1, 3), seq(0), 0);
-      await world.when(storage.close());
-      world.kill();
-      const second = await world.when(start(world));
-      world.disk.fail('sync');
-      second.storage.append(entriesFrom(4, 6), seq(0), 0);
-      await world.pass(100);
-      world.kill();
-      const third = await world.when(start(world));
-      expect(seqs(third)).toEqual([1, 2, 3, 4, 5, 6]);
-      world.cut();
-      expect(seqs(await world.when(start(world)))).toEqual([1, 2, 3, 4, 5, 6]);
-    }
-  });
-});
-
-function nameInEpoch2(entry: Name): Name {
-  return { ...nameOf(entry), epoch: epoch(2) };
-}

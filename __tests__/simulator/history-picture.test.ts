@@ -45,7 +45,7 @@ test('an unanswered call that was seen and is gone again stays in the picture, i
     b.does([40, 50], get('x'), got('one', 1)),
   ]);
   expect(pictureOf(part)).toContain(
-    ['a  [1-]', 'b           [3-]  [4#]', '         [-----2------>'].join('\n'),
+    ['a  [1-]', 'b           [3-]  [4#]', '         [------2------->'].join('\n'),
   );
   expect(part.calls).toHaveLength(4);
 });

@@ -4,7 +4,7 @@ import { ByteWriter } from '../../src/codec/bytes.ts';
 import { encodeEntry } from '../../src/codec/entry-codec.ts';
 import { writeSnapshotRow } from '../../src/codec/snapshot-codec.ts';
 import type { Entry } from '../../src/protocol/entry.ts';
-import type { SnapshotHeader } from '../../src/protocol/snapshot.ts';
+import type { SnapshotHeader, SnapshotRow } from '../../src/protocol/snapshot.ts';
 import { saltOf } from '../../src/storage/file-header.ts';
 import { segmentPath, snapshotPath } from '../../src/storage/paths.ts';
 import { encodeBlock, encodeSnapshotHeader, endBlock } from '../../src/storage/snapshot-block.ts';
@@ -205,14 +205,16 @@ async function withSnapshot(): Promise<{ disk: MemoryDisk; path: string }> {
 }
 
 function snapshotBytes(
-  change: { header?: Partial<SnapshotHeader>; store?: string; rows?: number } = {},
+  change: { header?: Partial<SnapshotHeader>; store?: string; rows?: number; order?: readonly number[] } = {},
 ): Buffer {
   const source = snapshotOf(entriesFrom(1, 4));
+  const all = [...source.rows()];
+  const inOrder = (change.order ?? [...all.keys()]).map((place) => all[place] as SnapshotRow);
   const header = encodeSnapshotHeader({ ...source.header, ...change.header }, storeId(change.store ?? STORE));
   const salt = crc32(header);
   const writer = new ByteWriter(100);
   let rows = 0;
-  for (const row of source.rows()) {
+  for (const row of inOrder) {
     writeSnapshotRow(writer, row);
     rows++;
   }
@@ -247,6 +249,14 @@ test.each<[string, Buffer, string]>([
     'of no time',
     snapshotBytes({ header: { timeMs: Number.NaN } }),
     'the numbers in its header make no sense',
+  ],
+  ['whose keys are not in order', snapshotBytes({ order: [0, 2, 1, 3, 4] }), 'its rows are not in order'],
+  ['with a key twice', snapshotBytes({ order: [0, 1, 1, 3, 4] }), 'or one is there twice'],
+  ['with a key behind a request', snapshotBytes({ order: [0, 1, 2, 4, 3] }), 'its rows are not in order'],
+  [
+    'with a request twice',
+    snapshotBytes({ order: [0, 1, 2, 3, 4, 4], header: { requests: 2 } }),
+    'or one is there twice',
   ],
   ['with a block longer than its rows', snapshotBytes({ rows: 4 }), 'a block is longer than its rows'],
   ['with a block shorter than its rows', snapshotBytes({ rows: 6 }), 'a row makes no sense'],

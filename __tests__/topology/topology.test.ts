@@ -164,6 +164,14 @@ describe('what does not fit the schema is located, with what is expected and wha
       '/nodes/a~1b: expected a name of 1 to 63 letters',
     ],
     [
+      'more nodes than there may be',
+      (raw) => {
+        const many = Array.from({ length: 40 }, (_none, i) => [`m${i}`, nodes(raw).n1]);
+        raw.nodes = { ...nodes(raw), ...Object.fromEntries(many) };
+      },
+      '/nodes: expected an object with at most 32 nodes (42 are here), found an object',
+    ],
+    [
       'a node without a peer',
       (raw) => delete nodes(raw).n1?.peer,
       '/nodes/n1/peer: expected host:port, found nothing',

@@ -47,10 +47,16 @@ const program = new Command('simulate')
   .option('--failures <directory>', 'where plans that fail are kept', 'failures');
 
 const options = program.parse().opts<Options>();
-if (options.plan !== undefined) await playOne(JSON.parse(await readFile(options.plan, 'utf8')) as Plan);
+if (options.plan !== undefined) await playOne(await readPlan(options.plan));
 else if (options.seed !== undefined) await playOne(makePlan(options.seed));
 else if (options.seeds !== undefined) await sweep(options.seeds, options.from ?? newSeed());
 else program.help({ error: true });
+
+/** A plan as a failure left it, or that of a regression. */
+async function readPlan(file: string): Promise<Plan> {
+  const read = JSON.parse(await readFile(file, 'utf8')) as Plan | { readonly plan: Plan };
+  return 'plan' in read ? read.plan : read;
+}
 
 async function playOne(plan: Plan): Promise<void> {
   const result = await run(plan, options.trace ? { trace: (line) => console.log(line()) } : {});

@@ -4,7 +4,7 @@ import { CatenaError } from '../base/errors.ts';
 import { type Epoch, epoch, type NodeId, nodeId, storeId } from '../base/ids.ts';
 import type { Configuration } from '../protocol/configuration.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
-import { topologySchema } from '../topology/schema.ts';
+import { addressesByNode, topologySchema } from '../topology/schema.ts';
 
 /** One configuration that was chosen: when, why and what changed. */
 export interface HistoryRecord {
@@ -108,14 +108,14 @@ function json(bytes: Uint8Array): unknown {
   }
 }
 
+const count = z.int().min(0);
 const headerSchema = z.object({
   format: z.literal(FORMAT),
-  version: z.number(),
-  bytes: z.number(),
-  crc32: z.number(),
+  version: count,
+  bytes: count,
+  crc32: count,
 });
 
-const count = z.int().min(0);
 const node = z.string().transform(nodeId);
 const epochNumber = count.transform(epoch);
 const incarnation = z.object({ node, storeId: z.string().transform(storeId), boot: count });
@@ -138,7 +138,7 @@ const registerSchema = z.object({
     .object({
       version: count,
       topology: topologySchema,
-      departing: topologySchema.shape.nodes.default({}),
+      departing: addressesByNode.default({}),
     })
     .nullable(),
   arranging: z.boolean().default(false),

@@ -7,6 +7,9 @@ export class CallerGone extends Error {
   override readonly name = 'CallerGone';
 }
 
+/** Is emitted on a request whose body will not be whole, while its connection goes on for a while. */
+export const ABANDONED = Symbol('abandoned');
+
 /** How many bytes of bodies a server holds at once, so that many large uploads can't take all memory. */
 export class BodyBudget {
   readonly #bytesMax: number;
@@ -91,6 +94,7 @@ function eachChunk(request: IncomingMessage, take: (chunk: Buffer) => void): Pro
     const done = (error: Error | null): void => {
       request.pause();
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      request.off(ABANDONED, onClose);
       if (error === null) resolve();
       else reject(error);
     };
@@ -104,33 +108,39 @@ function eachChunk(request: IncomingMessage, take: (chunk: Buffer) => void): Pro
     const onEnd = (): void => done(null);
     const onClose = (): void => done(new CallerGone('the caller closed the connection'));
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    request.on(ABANDONED, onClose);
     if (request.destroyed && !request.complete) onClose();
   });
 }
 
+/** How the reading of an unwanted body ended. */
+export type Drained = 'whole' | 'too long' | 'gone';
+
 /**
  * Reads what is left of a body and drops it, so that a caller that is still sending gets to see the answer, and then
- * calls `done`: at the end of the body, or after `bytesMax`.
+ * calls `done`: at the end of the body, after `bytesMax`, or when the caller has gone.
  */
 export function drain(
   request: IncomingMessage,
   response: ServerResponse,
-  { bytesMax, done }: { bytesMax: number; done: (whole: boolean) => void },
+  { bytesMax, done }: { bytesMax: number; done: (how: Drained) => void },
 ): void {
   let bytes = 0;
   let over = false;
-  const finish = (whole: boolean): void => {
+  const finish = (how: Drained): void => {
     if (over) return;
     over = true;
+    if (how === 'too long') request.pause();
     request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-    done(whole);
+    done(how);
   };
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length;
-    if (bytes > bytesMax) finish(false);
+    // What is left of a body that has come whole is in memory already, and other requests may follow it.
+    if (bytes > bytesMax && !request.complete) finish('too long');
   };
-  const onEnd = (): void => finish(true);
-  const onClose = (): void => finish(false);
+  const onEnd = (): void => finish('whole');
+  const onClose = (): void => finish('gone');
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   request.resume();
   if (request.destroyed || response.destroyed) onClose();

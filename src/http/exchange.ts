@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type BodyBudget, type BodyLimit, drain, hasBody, readBody } from './body.ts';
+import { ABANDONED, type BodyBudget, type BodyLimit, CallerGone, drain, hasBody, readBody } from './body.ts';
 import type { Headers, Refusal } from './problem.ts';
 import { Query } from './query.ts';
 import { parseTarget, type Target } from './target.ts';
@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly budget: BodyBudget;
   /** How much of an unwanted body is read and dropped. */
   readonly drainBytesMax: number;
+  /** The caller sends more of an unwanted body than that: the connection is to end behind the answers on it. */
+  overrun(exchange: Exchange): void;
 }
 
 /** One request and its answer, of which there is exactly one. */
@@ -28,6 +30,8 @@ export class Exchange {
   readonly #around: Surroundings;
   /** The caller sends the body only when asked (`Expect: 100-continue`), and has not been asked. */
   #bodyHeldBack: boolean;
+  #answered = false;
+  #abandoned = false;
 
   constructor(
     { request, response }: { request: IncomingMessage; response: ServerResponse },
@@ -48,11 +52,28 @@ export class Exchange {
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
+  /** The whole of its answer was handed over. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** Its request will never be whole. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  /** Its request will never be whole: who needs the body gets `CallerGone`, and who doesn't may answer as ever. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.request.emit(ABANDONED);
+  }
+
   /**
    * @throws Refusal, CallerGone as `readBody` does.
    */
-  body(limit: BodyLimit): Promise<Buffer> {
-    return readBody(this.request, limit, {
+  async body(limit: BodyLimit): Promise<Buffer> {
+    if (this.#abandoned) throw new CallerGone('the request was not whole');
+    return await readBody(this.request, limit, {
       budget: this.#around.budget,
       proceed: () => {
         if (!this.#bodyHeldBack) return;
@@ -70,6 +91,7 @@ export class Exchange {
     encoding: 'latin1' | 'utf8' = 'utf8',
   ): void {
     if (this.response.headersSent) return;
+    this.#answered = true;
     const unread = this.#unread();
     const all = this.#headersOf(headers, unread);
     if (body === null) {
@@ -80,7 +102,7 @@ export class Exchange {
     const length = typeof body === 'string' ? Buffer.byteLength(body, encoding) : body.length;
     all['Content-Length'] = String(length);
     this.response.writeHead(status, all);
-    if (unread && !this.#bodyHeldBack) this.#answerEarly(body, encoding);
+    if (unread && !this.#bodyHeldBack && !this.#abandoned) this.#answerEarly(body, encoding);
     else this.response.end(body, encoding);
   }
 
@@ -128,8 +150,9 @@ export class Exchange {
     response.write(body, encoding);
     drain(request, response, {
       bytesMax: this.#around.drainBytesMax,
-      done: (whole) => {
-        if (whole) response.end();
+      done: (how) => {
+        if (how === 'whole') response.end();
+        else if (how === 'too long') this.#around.overrun(this);
         else response.destroy();
       },
     });

@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
 import { BodyBudget, CallerGone } from './body.ts';
+import { Connections } from './connections.ts';
 import { DropLog } from './drop-log.ts';
 import { Exchange, type Surroundings } from './exchange.ts';
 import type { HttpLimits } from './limits.ts';
@@ -28,8 +29,6 @@ export interface Route {
 
 /** How often slow requests are looked for. */
 const SLOW_CHECK_MS = 1000;
-/** How long a connection that was answered in raw bytes may go on sending before it is cut. */
-const LINGER_MS = 1000;
 /** An address holds two keys at most (`/keys?prefix=…&after=…`), of which each byte may be written in three. */
 const ADDRESS_BYTES_PER_KEY_BYTE = 6;
 
@@ -81,13 +80,13 @@ class Assembled {
   readonly #drops: DropLog;
   /** What a request's address and headers may take: Node takes no change of it later. */
   readonly #headBytesMax: number;
-  /** The exchange under way on a connection: what an error of the connection has to spare. */
-  readonly #underWay = new WeakMap<Duplex, Exchange>();
+  readonly #connections: Connections;
 
   constructor(parts: HttpServerParts) {
     this.#parts = parts;
     this.#origins = new OriginCheck(parts.topology);
     this.#drops = new DropLog(parts);
+    this.#connections = new Connections(parts.clock);
     const { keyBytes } = parts.topology().topology.limits;
     this.#headBytesMax = ADDRESS_BYTES_PER_KEY_BYTE * keyBytes + parts.limits.headerBytesMax;
     this.#around = {
@@ -95,6 +94,7 @@ class Assembled {
       closing: () => this.closing,
       budget: new BodyBudget(parts.limits.bodiesBytesMax),
       drainBytesMax: parts.limits.drainBytesMax,
+      overrun: ({ request }) => this.#connections.end(request.socket, null),
     };
     this.#router = restify.createServer({ name: '', log: silentLog() });
     this.#mount(parts.routes);
@@ -159,10 +159,9 @@ class Assembled {
     // restify's own builds a URL, which resolves dots and throws on a strange Host.
     const url = { pathname: exchange.target.routed };
     tagged.getUrl = () => url;
-    const { socket } = request;
-    this.#underWay.set(socket, exchange);
+    if (!this.#connections.began(exchange)) return;
     response.once('close', () => {
-      if (this.#underWay.get(socket) === exchange) this.#underWay.delete(socket);
+      this.#connections.over(exchange);
       const seconds = (this.#parts.clock.now().monotonicMs - startMs) / 1000;
       const status = response.headersSent ? response.statusCode : 499;
       this.#parts.metrics.answered(exchange.route, request.method ?? '', status, seconds);
@@ -174,7 +173,10 @@ class Assembled {
     return (request, _response, next) => {
       const exchange = exchangeOf(request as Tagged);
       exchange.route = path;
-      void this.#run(exchange, handler).then(() => next(false));
+      void this.#run(exchange, handler).then(() => {
+        // restify would answer 500 where nothing is to be answered.
+        if (!exchange.abandoned || exchange.response.headersSent) next(false);
+      });
     };
   }
 
@@ -205,7 +207,9 @@ class Assembled {
   }
 
   #failed(exchange: Exchange, error: unknown): void {
-    if (error instanceof CallerGone || exchange.response.headersSent) {
+    if (error instanceof CallerGone && exchange.abandoned && !exchange.response.headersSent) {
+      this.#connections.over(exchange);
+    } else if (error instanceof CallerGone || exchange.response.headersSent) {
       // An answer that has begun must not look whole.
       exchange.response.destroy();
     } else if (error instanceof Refusal) {
@@ -224,22 +228,17 @@ class Assembled {
 
   /** Something came that is no HTTP, or came too slowly. */
   #connectionFailed(error: Error & { code?: string }, socket: Duplex): void {
-    const exchange = this.#underWay.get(socket);
-    // A request that came whole may take effect: a 400 in its place would be a lie.
-    const answerable =
-      exchange === undefined || !(exchange.response.headersSent || exchange.request.complete);
-    if (error.code === 'ECONNRESET' || !socket.writable || !answerable) socket.destroy();
-    else
+    if (error.code === 'ECONNRESET') socket.destroy();
+    // Behind a request that said it was the last, nothing is looked at.
+    else if (error.code === 'HPE_CLOSED_CONNECTION') this.#connections.end(socket, null);
+    else {
       this.#turnAway(socket, refusalOf(error, { ...this.#parts.limits, headerBytesMax: this.#headBytesMax }));
+    }
   }
 
-  /** Answers in raw bytes and ends the connection, reading on for a moment so that the answer isn't lost. */
+  /** Answers in raw bytes, behind the answers to what came before. */
   #turnAway(socket: Duplex, refusal: Refusal): void {
-    const cancel = this.#parts.clock.after(LINGER_MS, () => socket.destroy());
-    socket.once('close', cancel);
-    socket.on('error', () => socket.destroy());
-    socket.end(rawProblem(refusal, this.#parts.identity()));
-    socket.resume();
+    this.#connections.end(socket, () => rawProblem(refusal, this.#parts.identity()));
   }
 }
 

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import { CatenaError, messageOf } from '../base/errors.ts';
 import { encodeMessage, MessageDecoder } from '../codec/message-codec.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -9,8 +10,10 @@ import { logDialFailures } from './dial-log.ts';
 
 /** Longest wait between two tries to reach the successor, in ms: short, since the chain stands still meanwhile. */
 const RETRY_MS_MAX = 200;
-/** Queued on one link beyond this, the replica is told to hold back, in bytes. */
+/** What may be queued on one link unless another bound is given, in bytes. */
 const LINK_QUEUED_BYTES_MAX = 8_388_608;
+/** A connection that never held more than a little says nothing of being drained: a lower bound could hold back for ever. */
+const LINK_QUEUED_BYTES_MIN = 16_384;
 /** Connections from other nodes at once; the oldest that has said nothing makes room. */
 const INBOUND_LINKS_MAX = 32;
 
@@ -29,18 +32,27 @@ export interface LinksOptions {
   readonly addressOf: (to: Incarnation) => string | null;
   /** Takes an event for the replica. */
   readonly happened: (event: ReplicaEvent) => void;
+  /**
+   * With more queued on one link, the replica is told to hold back, in bytes; 8 MiB unless given. At least 16 KiB, and over
+   * TCP 64 KiB: `drained` follows only on more than the transport calls a little.
+   */
+  readonly queuedBytesMax?: number | undefined;
 }
 
 /** The peer connections of one replica: numbers them, turns bytes into messages and back, and dials the successor. */
 export class Links {
   readonly #options: LinksOptions;
+  readonly #queuedBytesMax: number;
   readonly #deps: { transport: Transport; logger: Logger };
   readonly #links = new Map<LinkId, Link>();
   #lastId = 0;
   #dialling: AbortController | null = null;
 
   constructor(options: LinksOptions, deps: { transport: Transport; logger: Logger }) {
+    const { queuedBytesMax = LINK_QUEUED_BYTES_MAX } = options;
+    assert(queuedBytesMax >= LINK_QUEUED_BYTES_MIN, () => `a link of ${queuedBytesMax} B may never drain`);
     this.#options = options;
+    this.#queuedBytesMax = queuedBytesMax;
     this.#deps = deps;
   }
 
@@ -104,7 +116,7 @@ export class Links {
     const link = this.#links.get(id);
     if (!link) return;
     link.connection.send(encodeMessage(message));
-    if (link.congested || link.connection.bufferedBytes <= LINK_QUEUED_BYTES_MAX) return;
+    if (link.congested || link.connection.bufferedBytes <= this.#queuedBytesMax) return;
     link.congested = true;
     this.#options.happened({ kind: 'congested', link: id });
   }

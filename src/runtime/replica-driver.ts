@@ -47,6 +47,8 @@ export interface ReplicaDriverOptions {
   readonly noticed?: () => void;
   /** What its storage holds on to, where that is not what suits everybody. */
   readonly storage?: Omit<StorageOptions, 'syncDelayMs'>;
+  /** With more queued on one link, the replica holds back, in bytes; 8 MiB unless given, never below 64 KiB over TCP. */
+  readonly linkQueuedBytesMax?: number;
 }
 
 /** One step of a replica: what happened to it, and what it asks for. */
@@ -129,6 +131,7 @@ export class ReplicaDriver extends NodeView implements NodeService {
       {
         addressOf: (to) => addressOfNode(this.topology(), to.node)?.peer ?? null,
         happened: (event) => this.#happened(event),
+        queuedBytesMax: options.linkQueuedBytesMax,
       },
       deps,
     );

@@ -14,6 +14,8 @@ import { planClients } from './workload.ts';
 
 /** How long the faults last, in ms of the world; then everything is put right, and has to come to rest. */
 const CHAOS_MS = 7500;
+/** In some runs the clients fall silent before the faults end: what gets stuck is not set going again by the next write. */
+const CLIENT_PARTS = [1, 1, 1, 0.7];
 /** How often all machines lose power around the first configuration. */
 const EARLY_CUTS = 0.1;
 /** How often a fault waits until the chain is about to change, and for how long behind that at most, in ms. */
@@ -36,11 +38,16 @@ interface Flavour {
   readonly kinds: Kinds;
   /** How often suspicion is much quicker than the lease. */
   readonly quick: number;
+  /** One of these. */
+  readonly nodes: readonly number[];
+  readonly keys: readonly number[];
 }
 
 const ANYTHING: Flavour = {
-  tenths: 4,
+  tenths: 3,
   quick: 0.4,
+  nodes: [2, 3, 3, 3, 4, 4, 5],
+  keys: [6, 10, 14],
   kinds: {
     crash: { weight: 10, runs: 0.8 },
     stop: { weight: 4, runs: 0.3 },
@@ -64,15 +71,18 @@ const ANYTHING: Flavour = {
 
 /** Members that were dropped live on, and could serve reads that are old. */
 const LEASES: Flavour = {
-  tenths: 3,
+  tenths: 4,
   quick: 1,
+  nodes: [3, 3, 4, 5],
+  keys: [6],
   kinds: {
     crash: { weight: 4, runs: 0.7 },
     pause: { weight: 6, runs: 0.5 },
     stall: { weight: 8, runs: 0.8 },
     partition: { weight: 10, runs: 0.9 },
+    refuse: { weight: 8, runs: 0.6 },
     'coordinator-crash': { weight: 2, runs: 0.3 },
-    edit: { weight: 3, runs: 0.3 },
+    edit: { weight: 4, runs: 0.4 },
   },
 };
 
@@ -80,11 +90,14 @@ const LEASES: Flavour = {
 const DISKS: Flavour = {
   tenths: 2,
   quick: 0.2,
+  nodes: [2, 2, 3, 3, 4],
+  keys: [6, 10],
   kinds: {
     crash: { weight: 12, runs: 1 },
     stop: { weight: 2, runs: 0.3 },
     'power-cut': { weight: 6, runs: 0.7 },
     stall: { weight: 4, runs: 0.3 },
+    partition: { weight: 4, runs: 0.4 },
     'slow-disk': { weight: 8, runs: 0.6 },
     'disk-error': { weight: 3, runs: 0.3 },
     'disk-full': { weight: 3, runs: 0.3 },
@@ -98,6 +111,8 @@ const DISKS: Flavour = {
 const CHANGES: Flavour = {
   tenths: 1,
   quick: 0.3,
+  nodes: [2, 3, 4, 5],
+  keys: [6, 10],
   kinds: {
     edit: { weight: 12, runs: 1 },
     replace: { weight: 6, runs: 0.7 },
@@ -120,17 +135,16 @@ export function makePlan(seed: number): Plan {
   const flavour = prng.pick(FLAVOURS);
   const setup = makeSetup(prng.fork('setup'), flavour, seed % 2 === 0 ? 'tail' : 'any');
   const faults = makeFaults(prng.fork('faults'), flavour, setup);
-  const random = prng.fork('clients');
-  const clients = planClients(random, {
-    clients: 3 + random.below(4),
-    durationMs: setup.chaosMs,
-    keys: random.pick([6, 10, 14]),
+  const clients = planClients(prng.fork('clients'), {
+    clients: 3 + prng.below(4),
+    durationMs: setup.chaosMs * prng.pick(CLIENT_PARTS),
+    keys: prng.pick(flavour.keys),
   });
   return { seed, setup, faults, clients };
 }
 
 function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
-  const nodes = prng.pick([2, 3, 3, 3, 4, 4, 5]);
+  const nodes = prng.pick(flavour.nodes);
   const replicas = Math.min(nodes, prng.pick([2, 2, 3, 3, 3, 4, 5]));
   const names = [...nodeNames({ nodes }), COORDINATOR];
   const skewed = prng.chance(0.7);
@@ -210,7 +224,8 @@ function makeFault(prng: Prng, setup: Setup, kind: Kind): FaultKind {
       return { kind, who: anyone(prng, names), forMs };
     case 'power-cut': {
       const forMsEach = [...names, COORDINATOR].map(() => durationMs(prng, setup));
-      return { kind, coordinatorToo: prng.chance(0.5), forMs: forMsEach };
+      const coordinator = prng.pick(['stays', 'stays', 'cut', 'cut', 'loses its register'] as const);
+      return { kind, coordinator, forMs: forMsEach };
     }
     case 'pause':
       return { kind, who: anyone(prng, names), suspended: prng.chance(0.3), forMs };
@@ -219,7 +234,13 @@ function makeFault(prng: Prng, setup: Setup, kind: Kind): FaultKind {
     case 'stall':
       return { kind, a: who(), b: anyone(prng, names), bothWays: prng.chance(0.5), forMs };
     case 'refuse':
-      return { kind, from: who(), to: who(), forMs };
+      return {
+        kind,
+        from: prng.chance(0.5) ? { name: COORDINATOR } : who(),
+        to: who(),
+        breaks: prng.chance(0.7),
+        forMs,
+      };
     case 'partition': {
       const group = prng.shuffled([...names, COORDINATOR]).slice(0, 1 + prng.below(2));
       return { kind, group: group.map((name) => ({ name })), oneWay: prng.chance(0.4), forMs };
@@ -285,5 +306,5 @@ function someNode(prng: Prng, names: readonly string[]): Target {
 }
 
 function anyone(prng: Prng, names: readonly string[]): Target {
-  return prng.chance(0.15) ? { name: COORDINATOR } : someNode(prng, names);
+  return prng.chance(0.2) ? { name: COORDINATOR } : someNode(prng, names);
 }

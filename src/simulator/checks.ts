@@ -9,9 +9,12 @@ import {
   sameConfiguration,
 } from '../protocol/configuration.ts';
 import type { Entry } from '../protocol/entry.ts';
+import type { Effect } from '../replica/events.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Store } from '../replica/store.ts';
 import type { ReplicaStep } from '../runtime/replica-driver.ts';
+import type { Process } from './machine.ts';
+import { ReadWatch, type Watched } from './read-watch.ts';
 
 /** A store is compared in full, its remembered requests too, at every so many'th entry; its keys at more of them. */
 const FULL_DIGEST_EVERY = 128;
@@ -21,6 +24,7 @@ const DIGEST_EVERY = 4;
 interface View {
   readonly node: NodeId;
   readonly replica: Replica;
+  readonly watched: Watched;
   received: Seq;
   committed: Seq;
   /** The epochs of its entries above `committed`, by seq. */
@@ -42,8 +46,10 @@ export class Checks {
   readonly #configurations = new Map<number, Configuration>();
   #newest: Configuration | null = null;
   #waiting: (() => void)[] = [];
-  /** Checksums of the entries that were made, by epoch and seq. */
-  readonly #entries = new Map<number, Map<number, number>>();
+  /** Some replica has taken a configuration up. */
+  #isTold = false;
+  /** The entries that were made, by epoch and seq, and their checksums. */
+  readonly #entries = new Map<number, Map<number, { readonly sum: number; readonly entry: Entry }>>();
   /** By seq: the epoch of the entry that was committed there. */
   readonly #committed: number[] = [];
   readonly #digests = new Map<number, string>();
@@ -54,6 +60,7 @@ export class Checks {
   /** Nodes whose disks lost what was synced: they are not held to keep it. */
   readonly damaged = new Set<string>();
   readonly #keepsSynced: boolean;
+  readonly #reads = new ReadWatch((what) => this.violate('I5', what));
   #violation: Violation | null = null;
 
   /** @param options.keepsSynced - `false` with durability `memory`, where durable does not mean synced. */
@@ -91,10 +98,12 @@ export class Checks {
   }
 
   /** I1: each epoch has one configuration. */
-  chosen(configuration: Configuration | null): void {
+  chosen(configuration: Configuration | null, { by }: { by: 'coordinator' | 'replica' }): void {
     if (configuration === null) return;
     const known = this.#configurations.get(configuration.epoch);
-    if (known === undefined) {
+    if (by === 'replica') this.#isTold = true;
+    // A first choice that was lost with the register before anybody heard of it was none: the stores are empty still.
+    if (known === undefined || !this.#isTold) {
       this.#configurations.set(configuration.epoch, configuration);
       if (configuration.epoch > (this.#newest?.epoch ?? 0)) this.#newest = configuration;
       const waiting = this.#waiting;
@@ -108,14 +117,28 @@ export class Checks {
     }
   }
 
-  /** To be told of every step of every replica. */
-  stepped({ replica, effects }: ReplicaStep): void {
-    const view = this.#views.get(replica) ?? this.#meet(replica);
+  /** To be told of every step of every replica, and of the process that it runs in. */
+  stepped({ replica, effects }: ReplicaStep, process: Process): void {
+    const view = this.#views.get(replica) ?? this.#meet(replica, process);
     for (const effect of effects) {
       if (effect.kind === 'append') this.#appended(view, effect.entries);
       else if (effect.kind === 'truncate') this.#truncated(view, effect.after);
     }
     this.#look(view);
+    for (const effect of effects) if (effect.kind === 'answer') this.#answered(effect);
+    this.#reads.check(view.watched);
+  }
+
+  /** A process goes on, or has ended: what its replica would show now. */
+  resumed(process: Process): void {
+    for (const { watched, replica } of this.#views.values()) {
+      if (watched.isUp() && replica.self.node === process.name) this.#reads.check(watched);
+    }
+  }
+
+  #answered({ reply }: Extract<Effect, { kind: 'answer' }>): void {
+    if (reply.kind !== 'applied' || reply.outcome.kind === 'rejected') return;
+    this.#reads.told(reply.outcome.seq);
   }
 
   /** What a node says of itself: only one whose disk was damaged may find its log to be wrong. */
@@ -133,11 +156,17 @@ export class Checks {
     }
   }
 
-  #meet(replica: Replica): View {
+  #meet(replica: Replica, process: Process): View {
     const { self } = replica;
     const view: View = {
       node: self.node,
       replica,
+      watched: {
+        name: self.node,
+        replica,
+        isUp: () => !process.dead && !process.paused,
+        now: () => process.clock.now(),
+      },
       received: replica.received,
       committed: replica.committed,
       epochs: new Map(),
@@ -150,9 +179,13 @@ export class Checks {
     }
     const before = this.#lastOfStore.get(self.storeId);
     this.#views.set(replica, view);
+    this.#reads.watch(view.watched);
     this.#byIncarnation.set(keyOf(self), view);
     this.#lastOfStore.set(self.storeId, view);
-    if (before) this.#restarted(before, view);
+    if (before) {
+      this.#reads.forget(before.watched);
+      this.#restarted(before, view);
+    }
     this.#noteCommits(view);
     return view;
   }
@@ -180,11 +213,11 @@ export class Checks {
     for (const entry of entries) {
       view.epochs.set(entry.seq, entry.epoch);
       const sum = crc32(encodeEntry(entry));
-      const ofEpoch = this.#entries.get(entry.epoch) ?? new Map<number, number>();
+      const ofEpoch = this.#entries.get(entry.epoch) ?? new Map<number, { sum: number; entry: Entry }>();
       this.#entries.set(entry.epoch, ofEpoch);
       const known = ofEpoch.get(entry.seq);
-      if (known === undefined) ofEpoch.set(entry.seq, sum);
-      else if (known !== sum)
+      if (known === undefined) ofEpoch.set(entry.seq, { sum, entry });
+      else if (known.sum !== sum)
         this.violate('I1', `${view.node} holds another entry ${entry.epoch}/${entry.seq}`);
     }
   }
@@ -209,11 +242,12 @@ export class Checks {
     if (configuration !== null && configuration.epoch !== view.epoch) {
       view.epoch = configuration.epoch;
       view.ready = false;
-      this.chosen(configuration);
+      this.chosen(configuration, { by: 'replica' });
     }
     view.received = replica.received;
     if (replica.committed !== view.committed) {
       this.#noteCommits(view);
+      this.#reads.advanced(view.watched, view.committed);
       for (let at = view.committed + 1; at <= replica.committed; at++) view.epochs.delete(at);
       view.committed = replica.committed;
       this.#compare(view);
@@ -228,6 +262,10 @@ export class Checks {
       const made = replica.epochAt(seq(at));
       if (made === null) return this.violate('I3', `${node} committed ${at}, of which it knows no epoch`);
       this.#committed.push(made);
+      const entry = this.#entries.get(made)?.get(at)?.entry;
+      if (entry === undefined)
+        return this.violate('I1', `${node} committed ${made}/${at}, which nobody made`);
+      this.#reads.committed(entry);
       for (const member of configuration?.members ?? []) this.#expectHeld(member, at, made);
     }
     const known = this.#committed[committed - 1];

@@ -113,7 +113,7 @@ export class Faults {
       case 'stop':
         return this.#stop(this.#find(fault.who), fault.forMs);
       case 'power-cut':
-        return this.#powerCut(fault.coordinatorToo, fault.forMs);
+        return this.#powerCut(fault.coordinator, fault.forMs);
       case 'pause':
         return this.#pause(this.#find(fault.who), fault);
       case 'break':
@@ -123,6 +123,7 @@ export class Faults {
       case 'refuse':
         return this.#between(fault.from, fault.to, (from, to) => {
           world.network.refuse(from, to);
+          if (fault.breaks) world.network.breakBetween(from, to);
           this.#later(fault.forMs, () => world.network.admit(from, to));
         });
       case 'partition':
@@ -219,10 +220,12 @@ export class Faults {
     });
   }
 
-  #powerCut(coordinatorToo: boolean, forMs: readonly number[]): void {
+  #powerCut(coordinator: 'stays' | 'cut' | 'loses its register', forMs: readonly number[]): void {
     const world = this.#world;
-    const names = [...world.file.nodes, ...(coordinatorToo ? [COORDINATOR] : [])];
+    const names = [...world.file.nodes, ...(coordinator === 'stays' ? [] : [COORDINATOR])];
+    if (coordinator === 'loses its register') this.#noteDamage(COORDINATOR);
     for (const [at, name] of names.entries()) this.#crash(name, { power: true, forMs: forMs[at] ?? 500 });
+    if (coordinator === 'loses its register') world.host(COORDINATOR).disk.wipe();
   }
 
   #pause(name: MachineName | null, { suspended, forMs }: { suspended: boolean; forMs: number }): void {
@@ -235,6 +238,7 @@ export class Faults {
       this.#underWay -= 1;
       if (suspended) process.machine.stoodStill(forMs);
       process.goOn();
+      this.#world.checks.resumed(process);
     });
   }
 
@@ -277,7 +281,10 @@ export class Faults {
 
   #withDisk(who: Target, call: (disk: ReturnType<World['host']>['disk']) => void): void {
     const name = this.#find(who);
-    if (name !== null) call(this.#world.host(name).disk);
+    if (name === null) return;
+    const host = this.#world.host(name);
+    host.isTroubled = true;
+    call(host.disk);
   }
 
   #flip(name: MachineName | null, where: 'log' | 'snapshot'): void {

@@ -11,6 +11,8 @@ export interface Host {
   running: Running | null;
   /** Whether the machine itself is on: it answers that nobody listens, where nobody does. */
   hasPower: boolean;
+  /** Something was or is wrong with its disk. */
+  isTroubled: boolean;
   /** When it is to be started again, in ms of the world; `null` when nobody has that in mind. */
   startAtMs: number | null;
 }
@@ -18,6 +20,8 @@ export interface Host {
 /** A process with the program that runs in it. */
 export interface Running {
   readonly process: Process;
+  /** In ms of the world. */
+  readonly startedMs: number;
   readonly node: Node | null;
   readonly coordinator: CoordinatorDriver | null;
   /** Called when it dies: the caller sees its connection reset. */

@@ -22,7 +22,11 @@ export type FaultKind =
   /** It is asked to end, and does so in order. */
   | { readonly kind: 'stop'; readonly who: Target; readonly forMs: number }
   /** All machines at once; each comes back after its own time. */
-  | { readonly kind: 'power-cut'; readonly coordinatorToo: boolean; readonly forMs: readonly number[] }
+  | {
+      readonly kind: 'power-cut';
+      readonly coordinator: 'stays' | 'cut' | 'loses its register';
+      readonly forMs: readonly number[];
+    }
   /** With `suspended` the monotonic clock stands still meanwhile. */
   | { readonly kind: 'pause'; readonly who: Target; readonly suspended: boolean; readonly forMs: number }
   | { readonly kind: 'break'; readonly a: Target; readonly b: Target }
@@ -34,7 +38,14 @@ export type FaultKind =
       readonly bothWays: boolean;
       readonly forMs: number;
     }
-  | { readonly kind: 'refuse'; readonly from: Target; readonly to: Target; readonly forMs: number }
+  /** New connections are refused; with `breaks` those that stand are reset. */
+  | {
+      readonly kind: 'refuse';
+      readonly from: Target;
+      readonly to: Target;
+      readonly breaks: boolean;
+      readonly forMs: number;
+    }
   /** No packet from one of these to any other machine; with `oneWay` the others still reach them. */
   | {
       readonly kind: 'partition';

@@ -6,6 +6,7 @@ import type { Call } from './history.ts';
 import { pictureOf } from './history-picture.ts';
 import { checkHistory } from './linearizability.ts';
 import { COORDINATOR, type Plan } from './plan.ts';
+import { SealWatch } from './seal-watch.ts';
 import { Settling } from './settling.ts';
 import { type Trace, World } from './world.ts';
 
@@ -62,6 +63,7 @@ export async function run(plan: Plan, { trace = () => {} }: { trace?: Trace } = 
       }),
   );
   const faults = new Faults(world);
+  new SealWatch(world);
   const settling = new Settling(world, { faults, clients, record: (call) => history.push(call) });
   for (const name of [COORDINATOR, ...world.file.nodes]) world.start(name);
   faults.plan(plan.faults);

@@ -92,7 +92,7 @@ function pipeBetween(from: End, to: End, deps: PipeDeps): Pipe {
 }
 
 /** What one process holds of a wire. What lands waits in its machine until the process reads it. */
-export class End implements Connection {
+class End implements Connection {
   readonly remote: string;
   readonly process: Process;
   readonly #wire: Wire;

@@ -85,7 +85,7 @@ export class World implements ClientHost {
 
   /** The latest configuration that anybody holds. */
   get newest(): Configuration | null {
-    this.checks.chosen(this.coordinator?.configuration() ?? null);
+    this.checks.chosen(this.coordinator?.configuration() ?? null, { by: 'coordinator' });
     return this.checks.newest;
   }
 
@@ -190,6 +190,7 @@ export class World implements ClientHost {
       disk,
       running: null,
       hasPower: false,
+      isTroubled: false,
       startAtMs: null,
     });
   }
@@ -207,10 +208,10 @@ export class World implements ClientHost {
       {
         ...deps,
         newStoreId: () => storeId(`store-${++this.#stores}`),
-        witness: (step) => this.#witness(name, step),
+        witness: (step) => this.#witness(process, step),
       },
     );
-    host.running = { process, node, coordinator: null, lost: new Set() };
+    host.running = { process, startedMs: this.scheduler.nowMs, node, coordinator: null, lost: new Set() };
     node.start().catch((error: unknown) => this.#exits(name, process, error));
   }
 
@@ -220,7 +221,7 @@ export class World implements ClientHost {
       { node: nodeId(COORDINATOR), topology, digest, peer: { hosts: ANY_ADDRESS, port: COORDINATOR_PORT } },
       deps,
     );
-    host.running = { process, node: null, coordinator, lost: new Set() };
+    host.running = { process, startedMs: this.scheduler.nowMs, node: null, coordinator, lost: new Set() };
     coordinator.start().catch((error: unknown) => this.#exits(COORDINATOR, process, error));
   }
 
@@ -247,9 +248,9 @@ export class World implements ClientHost {
     this.checks.violate(invariant, `${who}: ${text}`);
   }
 
-  #witness(name: MachineName, step: ReplicaStep): void {
-    this.say(() => `${name} ${describeStep(step)}`);
-    this.checks.stepped(step);
+  #witness(process: Process, step: ReplicaStep): void {
+    this.say(() => `${process.name} ${describeStep(step)}`);
+    this.checks.stepped(step, process);
   }
 
   #logger(name: MachineName): Logger {
@@ -257,7 +258,11 @@ export class World implements ClientHost {
       this.say(() => `${name} ${level}: ${message} ${JSON.stringify(fields)}`);
     return {
       debug: line('debug'),
-      info: line('info'),
+      info: (fields, message) => {
+        line('info')(fields, message);
+        // A configuration counts from when it is chosen, though it may never come to be told.
+        if (name === COORDINATOR && 'configuration' in fields) void this.newest;
+      },
       warn: line('warn'),
       error: (fields, message) => {
         line('error')(fields, message);

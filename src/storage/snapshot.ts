@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { messageOf } from '../base/errors.ts';
-import type { StoreId } from '../base/ids.ts';
+import type { RequestId, StoreId } from '../base/ids.ts';
+import { compareUtf8 } from '../base/utf8.ts';
 import { ByteReader, ByteWriter, bufferOf } from '../codec/bytes.ts';
 import { readSnapshotRow, writeSnapshotRow } from '../codec/snapshot-codec.ts';
 import type { Disk, DiskFile } from '../ports/disk.ts';
@@ -105,19 +106,39 @@ async function readBlocks(
   salt: number,
   visitor: SnapshotVisitor,
 ): Promise<{ key: number; request: number }> {
-  const count = { key: 0, request: 0 };
+  const order = new RowOrder();
   let offset = FILE_HEADER_BYTES;
   for (let place = 0; ; place++) {
     const { rows, payload } = await readBlock(reader, { ...where, offset }, place, salt);
     offset += BLOCK_HEADER_BYTES + payload.length;
     if (rows === 0) break;
-    readRows(bufferOf(payload), rows, { ...where, offset: offset - payload.length }, (row) => {
-      count[row.kind]++;
+    const from = { ...where, offset: offset - payload.length };
+    readRows(bufferOf(payload), rows, from, (row) => {
+      if (!order.takes(row)) throw corrupt(from, 'its rows are not in order, or one is there twice');
       visitor.row(row);
     });
   }
   if (offset !== reader.size) throw corrupt({ ...where, offset }, 'something follows its end');
-  return count;
+  return order.count;
+}
+
+/** Looks at one row after the other: a store takes neither a key nor a request twice. */
+class RowOrder {
+  readonly count = { key: 0, request: 0 };
+  readonly #requests = new Set<RequestId>();
+  #lastKey: string | null = null;
+
+  /** Whether the row can stand behind those before it. */
+  takes(row: SnapshotRow): boolean {
+    this.count[row.kind]++;
+    if (row.kind === 'request') {
+      this.#requests.add(row.request.requestId);
+      return this.#requests.size === this.count.request;
+    }
+    const isNext = this.#lastKey === null || compareUtf8(this.#lastKey, row.key) < 0;
+    this.#lastKey = row.key;
+    return isNext && this.count.request === 0;
+  }
 }
 
 async function readBlock(

@@ -81,6 +81,9 @@ const limits = closed('limits in bytes', {
   ),
 });
 
+/** How some nodes are reached, by their names. How many there may be is for whoever holds them to say. */
+export const addressesByNode = named('nodes by their names');
+
 const shape = {
   $schema: z
     .string({ error: 'the path of the schema, as text' })
@@ -95,9 +98,9 @@ const shape = {
   chain: list(nodeName, { min: 1, max: NODES_MAX, what: 'node names', uniqueItems: true }).describe(
     'The wanted order of the chain, head first; those beyond "replicas" are spares.',
   ),
-  nodes: named('nodes by their names').describe(
-    'Every node and how it is reached. One that is not in "chain" takes no part, and redirects.',
-  ),
+  nodes: addressesByNode
+    .refine((nodes) => Object.keys(nodes).length <= NODES_MAX, { error: expectedFewer })
+    .describe('Every node and how it is reached. One that is not in "chain" takes no part, and redirects.'),
   coordinators: named('the coordinator by its name').describe(
     'The coordinator, which chooses the configurations of the chain; exactly one for now.',
   ),
@@ -153,6 +156,10 @@ function named(what: string) {
   return z.record(nodeName, address, {
     error: (issue) => (issue.code === 'invalid_key' ? NAME : `an object with ${what}`),
   });
+}
+
+function expectedFewer({ input }: { input?: unknown }): string {
+  return `an object with at most ${NODES_MAX} nodes (${Object.keys(input ?? {}).length} are here)`;
 }
 
 function whole(min: number, max: number): z.ZodNumber;

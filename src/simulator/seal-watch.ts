@@ -1,0 +1,45 @@
+import { COORDINATOR } from './plan.ts';
+import type { World } from './world.ts';
+
+/** How often it is looked at, in ms of the world. */
+const LOOK_MS = 100;
+/** Beyond the suspicion: what deciding, saving and a slow clock may add. */
+const SLACK_MS = 1500;
+/** How much slower than the world's a coordinator's clock may be. */
+const CLOCK_RATE = 1.1;
+
+/**
+ * A sealed head holds writes back, so a seal that does not get quiet is lifted in time: by any coordinator that has been running
+ * on a sound disk for so long. PROTOCOL.md §6.5.
+ */
+export class SealWatch {
+  readonly #world: World;
+  #sinceMs = 0;
+  #seen = '';
+
+  constructor(world: World) {
+    this.#world = world;
+    world.scheduler.after(LOOK_MS, () => this.#look());
+  }
+
+  #look(): void {
+    const { scheduler, setup } = this.#world;
+    scheduler.after(LOOK_MS, () => this.#look());
+    const { nowMs } = scheduler;
+    const { running, isTroubled } = this.#world.host(COORDINATOR);
+    const configuration = running?.coordinator?.configuration() ?? null;
+    const lasts = configuration?.sealed && !running?.process.paused && !isTroubled;
+    const seen = lasts ? `${configuration.epoch} ${running?.startedMs}` : '';
+    if (seen !== this.#seen || seen === '') {
+      this.#seen = seen;
+      this.#sinceMs = nowMs;
+      return;
+    }
+    const sealedMs = nowMs - this.#sinceMs;
+    if (sealedMs <= setup.timing.suspectAfterMs * CLOCK_RATE + SLACK_MS) return;
+    this.#world.checks.violate(
+      'I6',
+      `epoch ${configuration?.epoch} has been sealed for ${Math.round(sealedMs)} ms`,
+    );
+  }
+}
