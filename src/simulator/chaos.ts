@@ -1,5 +1,7 @@
 import { unreachable } from '../base/assert.ts';
 import { Prng } from '../base/prng.ts';
+import { courseOf } from './courses.ts';
+import { FLAVOURS, type Flavour, type Kind } from './flavours.ts';
 import {
   COORDINATOR,
   type Edit,
@@ -25,109 +27,6 @@ const BEHIND_MS_MAX = 60;
 const REPEATS = 0.15;
 /** A run begins with this long of peace, in most runs enough for the first configuration. */
 const PEACE_MS = 300;
-
-type Kind = FaultKind['kind'];
-
-/** How often each kind comes when it comes at all, and in how many of the runs it does (swarm testing: Groce et al., 2012). */
-type Kinds = Readonly<Partial<Record<Kind, { readonly weight: number; readonly runs: number }>>>;
-
-/** What a run is made to look at most: rare courses need many faults of the few kinds that lead there. */
-interface Flavour {
-  /** Of how many runs in ten. */
-  readonly tenths: number;
-  readonly kinds: Kinds;
-  /** How often suspicion is much quicker than the lease. */
-  readonly quick: number;
-  /** One of these. */
-  readonly nodes: readonly number[];
-  readonly keys: readonly number[];
-}
-
-const ANYTHING: Flavour = {
-  tenths: 3,
-  quick: 0.4,
-  nodes: [2, 3, 3, 3, 4, 4, 5],
-  keys: [6, 10, 14],
-  kinds: {
-    crash: { weight: 10, runs: 0.8 },
-    stop: { weight: 4, runs: 0.3 },
-    'power-cut': { weight: 2, runs: 0.3 },
-    pause: { weight: 8, runs: 0.6 },
-    break: { weight: 8, runs: 0.5 },
-    stall: { weight: 10, runs: 0.6 },
-    refuse: { weight: 4, runs: 0.3 },
-    partition: { weight: 8, runs: 0.6 },
-    'slow-disk': { weight: 4, runs: 0.4 },
-    'disk-error': { weight: 2, runs: 0.2 },
-    'disk-full': { weight: 3, runs: 0.2 },
-    'bit-flip': { weight: 3, runs: 0.25 },
-    replace: { weight: 3, runs: 0.3 },
-    'clock-jump': { weight: 4, runs: 0.3 },
-    'coordinator-crash': { weight: 4, runs: 0.4 },
-    'register-lost': { weight: 1, runs: 0.1 },
-    edit: { weight: 6, runs: 0.5 },
-  },
-};
-
-/** Members that were dropped live on, and could serve reads that are old. */
-const LEASES: Flavour = {
-  tenths: 4,
-  quick: 1,
-  nodes: [3, 3, 4, 5],
-  keys: [6],
-  kinds: {
-    crash: { weight: 4, runs: 0.7 },
-    pause: { weight: 6, runs: 0.5 },
-    stall: { weight: 8, runs: 0.8 },
-    partition: { weight: 10, runs: 0.9 },
-    refuse: { weight: 8, runs: 0.6 },
-    'coordinator-crash': { weight: 2, runs: 0.3 },
-    edit: { weight: 4, runs: 0.4 },
-  },
-};
-
-/** Processes come back to what their disks kept. */
-const DISKS: Flavour = {
-  tenths: 2,
-  quick: 0.2,
-  nodes: [2, 2, 3, 3, 4],
-  keys: [6, 10],
-  kinds: {
-    crash: { weight: 12, runs: 1 },
-    stop: { weight: 2, runs: 0.3 },
-    'power-cut': { weight: 6, runs: 0.7 },
-    stall: { weight: 4, runs: 0.3 },
-    partition: { weight: 4, runs: 0.4 },
-    'slow-disk': { weight: 8, runs: 0.6 },
-    'disk-error': { weight: 3, runs: 0.3 },
-    'disk-full': { weight: 3, runs: 0.3 },
-    'bit-flip': { weight: 5, runs: 0.5 },
-    'coordinator-crash': { weight: 6, runs: 0.5 },
-    'register-lost': { weight: 2, runs: 0.3 },
-  },
-};
-
-/** The chain is rebuilt all the time. */
-const CHANGES: Flavour = {
-  tenths: 1,
-  quick: 0.3,
-  nodes: [2, 3, 4, 5],
-  keys: [6, 10],
-  kinds: {
-    edit: { weight: 12, runs: 1 },
-    replace: { weight: 6, runs: 0.7 },
-    crash: { weight: 4, runs: 0.5 },
-    stall: { weight: 6, runs: 0.5 },
-    break: { weight: 4, runs: 0.4 },
-    'slow-disk': { weight: 4, runs: 0.3 },
-    'coordinator-crash': { weight: 4, runs: 0.5 },
-    partition: { weight: 3, runs: 0.3 },
-  },
-};
-
-const FLAVOURS = [ANYTHING, LEASES, DISKS, CHANGES].flatMap((flavour) =>
-  Array<Flavour>(flavour.tenths).fill(flavour),
-);
 
 /** Makes the plan of a run: all that chance decides about it. Even seeds read at the tail, odd ones at any replica. */
 export function makePlan(seed: number): Plan {
@@ -168,6 +67,7 @@ function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
     },
     // A chain whose suspicion is quicker than its network flaps for ever. PROTOCOL.md §11.
     slowness: prng.chance(0.5) ? 1 : prng.between(1, timing.suspectAfterMs / 8),
+    linkQueuedBytesMax: prng.chance(0.3) ? 32_768 : null,
     inFlightBytes: prng.chance(0.2) ? 131_072 : null,
     chaosMs: CHAOS_MS,
   };
@@ -195,6 +95,10 @@ function makeFaults(prng: Prng, flavour: Flavour, setup: Setup): Fault[] {
   if (prng.chance(EARLY_CUTS)) {
     const behindChangeMs = prng.chance(0.5) ? prng.below(BEHIND_MS_MAX) : null;
     faults.push({ atMs: prng.below(PEACE_MS), behindChangeMs, ...makeFault(prng, setup, 'power-cut') });
+  }
+  for (let count = prng.below(flavour.coursesMax + 1); count > 0; count--) {
+    const atMs = prng.between(PEACE_MS, setup.chaosMs - 1000);
+    faults.push(...courseOf(prng.pick(flavour.courses), { prng, setup, atMs }));
   }
   for (let atMs = PEACE_MS * prng.pick([0, 1, 1, 1]); ; ) {
     atMs += Math.round(everyMs * 2 * prng.next() + 1);

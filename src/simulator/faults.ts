@@ -68,13 +68,20 @@ export class Faults {
    * A copy that is lost can be made again only from another: nothing else goes wrong between the loss and that.
    */
   #mayHappen(fault: Fault): boolean {
-    if (this.#damaged !== null && !this.#isWholeAgain(this.#damaged)) return false;
+    if (this.#damaged !== null && !this.#isWholeAgain(this.#damaged))
+      return this.#hitsAlone(this.#damaged.name, fault);
     this.#damaged = null;
     const inMemory = this.#world.setup.durability === 'memory';
     if (inMemory && FATAL_IN_MEMORY.has(fault.kind)) return false;
     if (fault.kind === 'register-lost') return this.#isComplete();
     const damages = DAMAGING.has(fault.kind) || (inMemory && DAMAGING_IN_MEMORY.has(fault.kind));
     return !damages || (this.#underWay === 0 && this.#isWhole());
+  }
+
+  /** What hits the one that holds no copy anyway takes none away. */
+  #hitsAlone(name: MachineName, fault: Fault): boolean {
+    const hits = fault.kind === 'crash' || fault.kind === 'slow-disk' || fault.kind === 'pause';
+    return hits && name !== COORDINATOR && this.#find(fault.who) === name;
   }
 
   /** Every node and the coordinator run: a lost register is made again from what all of them hold. */
@@ -173,6 +180,8 @@ export class Faults {
         return members[0] ?? null;
       case 'middle':
         return members[1] ?? null;
+      case 'before-tail':
+        return members.at(-2) ?? null;
       case 'tail':
         return members.at(-1) ?? null;
       case 'joiner':

@@ -5,7 +5,7 @@ export type MachineName = string;
 
 /** A member by its place in the chain at that moment, or any machine by its name. */
 export type Target =
-  | { readonly place: 'head' | 'middle' | 'tail' | 'joiner' | 'spare' }
+  | { readonly place: 'head' | 'middle' | 'before-tail' | 'tail' | 'joiner' | 'spare' }
   | { readonly name: MachineName };
 
 /** Something that goes wrong, or is changed, at a moment that was chosen before the run. Plain data. */
@@ -98,6 +98,8 @@ export interface Setup {
   };
   /** How many times slower than in one room packets are at most; each way between two machines has its own part of that. */
   readonly slowness: number;
+  /** What may wait on a link before it counts as congested; `null` for the default. */
+  readonly linkQueuedBytesMax: number | null;
   /** Small enough for clients to meet it, or `null` for the default. */
   readonly inFlightBytes: number | null;
   /** When the faults end and everything is put right. */

@@ -197,6 +197,7 @@ export class World implements ClientHost {
 
   #startNode(host: Host, process: Process, deps: ProcessDeps): void {
     const { topology } = this.#topology();
+    const { linkQueuedBytesMax } = this.setup;
     const { name } = process;
     const node = new Node(
       {
@@ -204,6 +205,7 @@ export class World implements ClientHost {
         topology,
         peer: { hosts: ANY_ADDRESS, port: NODE_PORT },
         storage: this.setup.storage,
+        ...(linkQueuedBytesMax === null ? {} : { linkQueuedBytesMax }),
       },
       {
         ...deps,

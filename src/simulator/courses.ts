@@ -1,0 +1,136 @@
+import { unreachable } from '../base/assert.ts';
+import type { Prng } from '../base/prng.ts';
+import { COORDINATOR, type Fault, type FaultKind, type Setup, type Target } from './plan.ts';
+
+/** Several faults, each in its time: what chance alone would hardly ever bring together. */
+export type Course =
+  /** The head loses what its disk was slow to take, and is back before anybody missed it; then the tail is cut off too. */
+  | 'torn-head'
+  /** A reorder while a disk hardly moves: the seal can't get quiet. */
+  | 'stuck-seal'
+  /** The member before the tail hears nothing of the drop of a tail that lives on, only of what is chosen next. */
+  | 'skipped-epoch'
+  /** A tail that lives on is dropped, the lease is shortened, and the member before it starts again. */
+  | 'shortened-lease'
+  /** The same, and a node made a moment ago becomes the tail. */
+  | 'fresh-tail'
+  /** The joiner loses power while its slow disk puts a snapshot in place. */
+  | 'cut-install';
+
+interface Where {
+  readonly prng: Prng;
+  readonly setup: Setup;
+  readonly atMs: number;
+}
+
+const HEAD: Target = { place: 'head' };
+const BEFORE_TAIL: Target = { place: 'before-tail' };
+const TAIL: Target = { place: 'tail' };
+const JOINER: Target = { place: 'joiner' };
+const C1: Target = { name: COORDINATOR };
+
+/** The faults of a course that begins at a time. */
+export function courseOf(course: Course, where: Where): Fault[] {
+  switch (course) {
+    case 'torn-head':
+      return tornHead(where);
+    case 'stuck-seal':
+      return stuckSeal(where);
+    case 'skipped-epoch':
+      return skippedEpoch(where);
+    case 'shortened-lease':
+      return shortenedLease(where);
+    case 'fresh-tail':
+      return freshTail(where);
+    case 'cut-install':
+      return cutInstall(where);
+    default:
+      return unreachable(course);
+  }
+}
+
+function tornHead({ prng, atMs }: Where): Fault[] {
+  const slow = (who: Target): FaultKind => ({
+    kind: 'slow-disk',
+    who,
+    factor: prng.pick([30, 100, 300]),
+    forMs: 200 + prng.below(500),
+  });
+  const cut = (who: Target, forMs: number): FaultKind => ({ kind: 'crash', who, power: true, forMs });
+  const headMs = 20 + prng.below(120);
+  const faults = [at(atMs, slow(HEAD)), at(atMs + headMs, cut(HEAD, 1 + prng.below(40)))];
+  if (prng.chance(0.7)) faults.unshift(at(atMs, slow(TAIL)));
+  if (prng.chance(0.7)) {
+    faults.push(at(atMs + headMs + 60 + prng.below(300), cut(TAIL, 1 + prng.below(200))));
+  }
+  return faults;
+}
+
+function stuckSeal({ prng, setup, atMs }: Where): Fault[] {
+  const forMs = setup.timing.suspectAfterMs + 1500 + prng.below(3000);
+  return [
+    at(atMs, { kind: 'slow-disk', who: prng.pick([HEAD, BEFORE_TAIL, TAIL]), factor: 5000, forMs }),
+    at(atMs + prng.below(150), { kind: 'edit', edit: { kind: 'reorder', turn: 1 + prng.below(20) } }),
+  ];
+}
+
+/** The coordinator takes the tail for dead within some 75 ms, though it lives and its lease holds. */
+function lostTail({ prng, setup, atMs }: Where): Fault {
+  const forMs = Math.round(setup.timing.leaseMs * prng.between(0.8, 1.6));
+  return at(atMs, { kind: 'refuse', from: C1, to: TAIL, breaks: true, forMs });
+}
+
+function skippedEpoch(where: Where): Fault[] {
+  const { prng, setup, atMs } = where;
+  const forMs = 60 + prng.below(setup.timing.suspectAfterMs);
+  const deaf: FaultKind = { kind: 'refuse', from: BEFORE_TAIL, to: C1, breaks: true, forMs };
+  const next: FaultKind = {
+    kind: 'edit',
+    edit: prng.pick([{ kind: 'lease', leaseMs: 500 }, { kind: 'reads' }, { kind: 'reads' }]),
+  };
+  return [lostTail(where), at(atMs + prng.below(60), deaf), at(atMs + 60 + prng.below(150), next)];
+}
+
+function shortenedLease(where: Where): Fault[] {
+  const { prng, setup, atMs } = where;
+  const editMs = atMs + 60 + prng.below(150);
+  const again: FaultKind = { kind: 'crash', who: BEFORE_TAIL, power: false, forMs: 1 + prng.below(30) };
+  return [
+    lostTail(where),
+    at(editMs, { kind: 'edit', edit: { kind: 'lease', leaseMs: 50 } }),
+    at(editMs + 20 + prng.below(100), again),
+    at(atMs + 2 * setup.timing.leaseMs, {
+      kind: 'edit',
+      edit: { kind: 'lease', leaseMs: setup.timing.leaseMs },
+    }),
+  ];
+}
+
+function freshTail(where: Where): Fault[] {
+  const { prng, setup, atMs } = where;
+  const editMs = atMs + 60 + prng.below(100);
+  return [
+    lostTail(where),
+    at(editMs, { kind: 'edit', edit: { kind: 'lease', leaseMs: 50 } }),
+    at(editMs + prng.below(60), { kind: 'edit', edit: { kind: 'add' } }),
+    at(atMs + 2 * setup.timing.leaseMs, {
+      kind: 'edit',
+      edit: { kind: 'lease', leaseMs: setup.timing.leaseMs },
+    }),
+  ];
+}
+
+function cutInstall({ prng, atMs }: Where): Fault[] {
+  const leaveMs = 300 + prng.below(1200);
+  const slow: FaultKind = { kind: 'slow-disk', who: JOINER, factor: prng.pick([30, 100, 300]), forMs: 1500 };
+  const cut: FaultKind = { kind: 'crash', who: JOINER, power: true, forMs: 1 + prng.below(100) };
+  return [
+    at(atMs, { kind: 'crash', who: prng.pick([TAIL, BEFORE_TAIL]), power: false, forMs: leaveMs }),
+    at(atMs + leaveMs - 1, slow, 0),
+    at(atMs + leaveMs - 1, cut, 20 + prng.below(1200)),
+  ];
+}
+
+function at(atMs: number, kind: FaultKind, behindChangeMs: number | null = null): Fault {
+  return { atMs: Math.round(atMs), behindChangeMs, ...kind };
+}
