@@ -64,6 +64,7 @@ describe('over a few hundred plans', () => {
       'crash',
       'disk-error',
       'disk-full',
+      'disk-hang',
       'edit',
       'partition',
       'pause',

@@ -18,6 +18,8 @@ import { planClients } from './workload.ts';
 const CHAOS_MS = 7500;
 /** In some runs the clients fall silent before the faults end: what gets stuck is not set going again by the next write. */
 const CLIENT_PARTS = [1, 1, 1, 0.7];
+/** In some runs nobody repeats a write whose outcome is unknown: what is lost stays lost. */
+const RUNS_WITHOUT_IDS = 0.15;
 /** How often all machines lose power around the first configuration. */
 const EARLY_CUTS = 0.1;
 /** How often a fault waits until the chain is about to change, and for how long behind that at most, in ms. */
@@ -39,7 +41,13 @@ export function makePlan(seed: number): Plan {
     durationMs: setup.chaosMs * prng.pick(CLIENT_PARTS),
     keys: prng.pick(flavour.keys),
   });
-  return { seed, setup, faults, clients };
+  const withoutIds = prng.chance(RUNS_WITHOUT_IDS);
+  return {
+    seed,
+    setup,
+    faults,
+    clients: clients.map((client) => (withoutIds ? { ...client, givesIds: false } : client)),
+  };
 }
 
 function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
@@ -97,7 +105,10 @@ function makeFaults(prng: Prng, flavour: Flavour, setup: Setup): Fault[] {
     faults.push({ atMs: prng.below(PEACE_MS), behindChangeMs, ...makeFault(prng, setup, 'power-cut') });
   }
   for (let count = prng.below(flavour.coursesMax + 1); count > 0; count--) {
-    const atMs = prng.between(PEACE_MS, setup.chaosMs - 1000);
+    // In some runs it is the last that happens.
+    const atMs = prng.chance(0.2)
+      ? setup.chaosMs - prng.between(50, 400)
+      : prng.between(PEACE_MS, setup.chaosMs - 1000);
     faults.push(...courseOf(prng.pick(flavour.courses), { prng, setup, atMs }));
   }
   for (let atMs = PEACE_MS * prng.pick([0, 1, 1, 1]); ; ) {
@@ -151,6 +162,8 @@ function makeFault(prng: Prng, setup: Setup, kind: Kind): FaultKind {
     }
     case 'slow-disk':
       return { kind, who: anyone(prng, names), factor: prng.pick([5, 30, 200]), forMs };
+    case 'disk-hang':
+      return { kind, who: anyone(prng, names), forMs };
     case 'disk-error':
       return { kind, who: anyone(prng, names), operation: prng.pick(['sync', 'write']) };
     case 'disk-full':

@@ -59,7 +59,8 @@ function tornHead({ prng, atMs }: Where): Fault[] {
   const cut = (who: Target, forMs: number): FaultKind => ({ kind: 'crash', who, power: true, forMs });
   const headMs = 20 + prng.below(120);
   const faults = [at(atMs, slow(HEAD)), at(atMs + headMs, cut(HEAD, 1 + prng.below(40)))];
-  if (prng.chance(0.7)) faults.unshift(at(atMs, slow(TAIL)));
+  const hang: FaultKind = { kind: 'disk-hang', who: TAIL, forMs: 200 + prng.below(1500) };
+  if (prng.chance(0.8)) faults.unshift(at(atMs, prng.chance(0.3) ? slow(TAIL) : hang));
   if (prng.chance(0.7)) {
     faults.push(at(atMs + headMs + 60 + prng.below(300), cut(TAIL, 1 + prng.below(200))));
   }
@@ -75,9 +76,12 @@ function stuckSeal({ prng, setup, atMs }: Where): Fault[] {
 }
 
 /** The coordinator takes the tail for dead within some 75 ms, though it lives and its lease holds. */
-function lostTail({ prng, setup, atMs }: Where): Fault {
+function lostTail({ prng, setup, atMs }: Where): Fault[] {
   const forMs = Math.round(setup.timing.leaseMs * prng.between(0.8, 1.6));
-  return at(atMs, { kind: 'refuse', from: C1, to: TAIL, breaks: true, forMs });
+  return [
+    at(atMs, { kind: 'refuse', from: TAIL, to: C1, breaks: false, forMs }),
+    at(atMs, { kind: 'refuse', from: C1, to: TAIL, breaks: true, forMs }),
+  ];
 }
 
 function skippedEpoch(where: Where): Fault[] {
@@ -88,7 +92,7 @@ function skippedEpoch(where: Where): Fault[] {
     kind: 'edit',
     edit: prng.pick([{ kind: 'lease', leaseMs: 500 }, { kind: 'reads' }, { kind: 'reads' }]),
   };
-  return [lostTail(where), at(atMs + prng.below(60), deaf), at(atMs + 60 + prng.below(150), next)];
+  return [...lostTail(where), at(atMs + prng.below(60), deaf), at(atMs + 60 + prng.below(150), next)];
 }
 
 function shortenedLease(where: Where): Fault[] {
@@ -96,7 +100,7 @@ function shortenedLease(where: Where): Fault[] {
   const editMs = atMs + 60 + prng.below(150);
   const again: FaultKind = { kind: 'crash', who: BEFORE_TAIL, power: false, forMs: 1 + prng.below(30) };
   return [
-    lostTail(where),
+    ...lostTail(where),
     at(editMs, { kind: 'edit', edit: { kind: 'lease', leaseMs: 50 } }),
     at(editMs + 20 + prng.below(100), again),
     at(atMs + 2 * setup.timing.leaseMs, {
@@ -110,7 +114,7 @@ function freshTail(where: Where): Fault[] {
   const { prng, setup, atMs } = where;
   const editMs = atMs + 60 + prng.below(100);
   return [
-    lostTail(where),
+    ...lostTail(where),
     at(editMs, { kind: 'edit', edit: { kind: 'lease', leaseMs: 50 } }),
     at(editMs + prng.below(60), { kind: 'edit', edit: { kind: 'add' } }),
     at(atMs + 2 * setup.timing.leaseMs, {

@@ -39,6 +39,7 @@ export class DiskOperations {
   readonly #inFlight = new Set<Operation>();
   readonly #faults = new Set<DiskFault>();
   #factor = 1;
+  #nextSyncMs = 0;
 
   constructor({ scheduler, times, fates }: { scheduler: Scheduler; times: Prng; fates: Prng }) {
     this.#scheduler = scheduler;
@@ -51,14 +52,21 @@ export class DiskOperations {
     this.#factor = factor;
   }
 
+  /** The next sync of a file takes so many ms longer. */
+  delayNextSync(byMs: number): void {
+    this.#nextSyncMs = byMs;
+  }
+
   /** The next such operation fails. */
   fail(fault: DiskFault): void {
     this.#faults.add(fault);
   }
 
-  /** Nothing fails any more. */
+  /** Nothing fails any more, and all is as quick as usual. */
   heal(): void {
     this.#faults.clear();
+    this.#factor = 1;
+    this.#nextSyncMs = 0;
   }
 
   /**
@@ -103,6 +111,8 @@ export class DiskOperations {
     const [from, to] = TIMES_MS[kind];
     const isSync = kind === 'sync' || kind === 'sync-directory';
     const hiccupMs = isSync && this.#times.chance(HICCUP_PROBABILITY) ? HICCUP_MS : 0;
-    return (this.#times.between(from, to) + hiccupMs) * this.#factor;
+    const delayMs = kind === 'sync' ? this.#nextSyncMs : 0;
+    if (kind === 'sync') this.#nextSyncMs = 0;
+    return (this.#times.between(from, to) + hiccupMs) * this.#factor + delayMs;
   }
 }

@@ -63,6 +63,17 @@ export class SimDisk {
     this.#operations.fail(fault);
   }
 
+  /** The next sync of a file takes so many ms of the world longer: a disk that hangs for once. */
+  delayNextSync(byMs: number): void {
+    this.#operations.delayNextSync(byMs);
+  }
+
+  /** It is sound, quick and has space again; what it lost stays lost. */
+  heal(): void {
+    this.#operations.heal();
+    this.#state.isFull = false;
+  }
+
   /** While it is full, a write that makes a file larger fails with DISK_FULL, and may have written a part. */
   full(isFull: boolean): void {
     this.#state.isFull = isFull;

@@ -49,8 +49,7 @@ export class Faults {
     world.network.healAll();
     for (const name of [...nodeNames(world.setup), COORDINATOR]) {
       const { disk, running } = world.host(name);
-      disk.slow(1);
-      disk.full(false);
+      disk.heal();
       running?.process.goOn();
     }
     for (const name of world.known) world.start(name);
@@ -143,6 +142,8 @@ export class Faults {
           disk.slow(fault.factor);
           this.#later(fault.forMs, () => disk.slow(1));
         });
+      case 'disk-hang':
+        return this.#withDisk(fault.who, (disk) => disk.delayNextSync(fault.forMs));
       case 'disk-error':
         return this.#withDisk(fault.who, (disk) => disk.fail(fault.operation));
       case 'disk-full':

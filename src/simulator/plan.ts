@@ -54,6 +54,8 @@ export type FaultKind =
       readonly forMs: number;
     }
   | { readonly kind: 'slow-disk'; readonly who: Target; readonly factor: number; readonly forMs: number }
+  /** One sync of a file takes so much longer. */
+  | { readonly kind: 'disk-hang'; readonly who: Target; readonly forMs: number }
   | { readonly kind: 'disk-error'; readonly who: Target; readonly operation: 'sync' | 'write' }
   | { readonly kind: 'disk-full'; readonly who: Target; readonly forMs: number }
   /** A bit of what was synced turns over; the node starts again soon afterwards, so that it shows. */
