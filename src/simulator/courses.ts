@@ -6,7 +6,7 @@ import { COORDINATOR, type Fault, type FaultKind, type Setup, type Target } from
 export type Course =
   /** The head loses what its disk was slow to take, and is back before anybody missed it; then the tail is cut off too. */
   | 'torn-head'
-  /** A reorder while a disk hardly moves: the seal can't get quiet. */
+  /** A reorder while a disk hangs: the seal can't get quiet. */
   | 'stuck-seal'
   /** The member before the tail hears nothing of the drop of a tail that lives on, only of what is chosen next. */
   | 'skipped-epoch'
@@ -68,10 +68,10 @@ function tornHead({ prng, atMs }: Where): Fault[] {
 }
 
 function stuckSeal({ prng, setup, atMs }: Where): Fault[] {
-  const forMs = setup.timing.suspectAfterMs + 1500 + prng.below(3000);
+  const forMs = setup.timing.suspectAfterMs + 2000 + prng.below(2500);
   return [
-    at(atMs, { kind: 'slow-disk', who: prng.pick([HEAD, BEFORE_TAIL, TAIL]), factor: 5000, forMs }),
-    at(atMs + prng.below(150), { kind: 'edit', edit: { kind: 'reorder', turn: 1 + prng.below(20) } }),
+    at(atMs, { kind: 'disk-hang', who: prng.pick([HEAD, BEFORE_TAIL, TAIL]), forMs }),
+    at(atMs + 50 + prng.below(200), { kind: 'edit', edit: { kind: 'reorder', turn: 1 + prng.below(20) } }),
   ];
 }
 

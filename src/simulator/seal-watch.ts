@@ -4,7 +4,7 @@ import type { World } from './world.ts';
 /** How often it is looked at, in ms of the world. */
 const LOOK_MS = 100;
 /** Beyond the suspicion: what deciding, saving and a slow clock may add. */
-const SLACK_MS = 1500;
+const SLACK_MS = 500;
 /** How much slower than the world's a coordinator's clock may be. */
 const CLOCK_RATE = 1.1;
 
