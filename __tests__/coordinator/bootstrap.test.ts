@@ -34,7 +34,7 @@ describe('the first start', () => {
   test('takes the settings of the topology and the median of the clocks', () => {
     const story = new CoordinatorStory(topologyFile({ reads: 'any', timing: { leaseMs: 321 } }));
     story.start();
-    // The coordinator's own clock shows 1000050 then.
+    // The coordinator's own clock shows 1000050 when it decides, 50 ms after it has heard them.
     for (const [name, wallMs] of [
       ['n1', 2_000_000_000_000],
       ['n2', 1_000_020.4],
@@ -43,7 +43,7 @@ describe('the first start', () => {
       story.node(name).says = { wallMs };
     }
     story.go(1);
-    expect(story.configuration).toMatchObject({ reads: 'any', leaseMs: 321, timeMs: 1_000_030 });
+    expect(story.configuration).toMatchObject({ reads: 'any', leaseMs: 321, timeMs: 1_000_070 });
   });
 
   test('makes the chain of the first `replicas` nodes, all of them ready; the rest are spares', () => {

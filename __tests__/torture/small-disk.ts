@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const DISK_MIB = 64;
+const DISK_MIB = 512;
 
 /** A small file system of its own in memory, which can be filled. */
 export class SmallDisk {

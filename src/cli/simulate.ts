@@ -110,7 +110,10 @@ async function playAll(
       while (next < from + count && failures.length < FAILURES_MAX) {
         const result = await play(worker, next++);
         totals = withRun(totals, result);
-        if (result.failure !== null) failures.push(result);
+        if (result.failure !== null) {
+          failures.push(result);
+          console.log(describeFailure(result, `npm run simulate -- --seed ${result.seed}`));
+        }
         if (performance.now() - saidMs < PROGRESS_MS) continue;
         saidMs = performance.now();
         progress(totals);

@@ -10,6 +10,7 @@ import type { CoordinatorEffect, CoordinatorEvent, LinkId } from './events.ts';
 import type { Heard } from './failure-detector.ts';
 import { forced } from './force.ts';
 import { medianMs } from './membership.ts';
+import { NodeClocks } from './node-clocks.ts';
 import { Outlook } from './outlook.ts';
 import { readyMembers } from './readiness.ts';
 import type { Register } from './register.ts';
@@ -25,6 +26,7 @@ import { type Turn, takeTopology } from './turn.ts';
  */
 export class Coordinator {
   readonly #attention = new Attention();
+  readonly #clocks = new NodeClocks();
   readonly #outlook = new Outlook();
   readonly #requests = new Requests();
   /** On disk: the only one that is told to anyone. */
@@ -135,6 +137,7 @@ export class Coordinator {
     const effects: CoordinatorEffect[] = [];
     const { node, storeId, boot } = report.incarnation;
     this.#attention.heard();
+    this.#clocks.heard(report, monotonicMs);
     this.#heardAt.set(node, monotonicMs);
     if (hearing.replaced !== null) {
       effects.push({ kind: 'hang-up', link: hearing.replaced, reason: `${node} has a newer connection` });
@@ -264,7 +267,7 @@ export class Coordinator {
     }
     assert(view !== null, () => `${survivor} is forced without a topology`);
     const { change } = forcing;
-    turn.register = changed(turn.register, change, view, now);
+    turn.register = this.#changed(turn.register, change, view, now);
     turn.effects.push(say('warn', `${change.reason}: what it lacks of the acknowledged writes is lost`, {}));
     turn.after.push({ kind: 'forced', ticket, reply: { kind: 'forced', epoch: change.chain.epoch } });
   }
@@ -282,7 +285,13 @@ export class Coordinator {
     if (arranged === true) turn.register = { ...turn.register, arranging: false };
     if (change === null) return;
     this.#outlook.learn(change.lessons ?? [], nowMs);
-    turn.register = changed(turn.register, change, view, now);
+    turn.register = this.#changed(turn.register, change, view, now);
+  }
+
+  #changed(register: Register, change: Change, view: View, now: Now): Register {
+    const clocksMs = this.#clocks.read(view.heard.keys(), now.monotonicMs);
+    const timeMs = medianMs([...clocksMs, now.wallMs]);
+    return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
   }
 
   #wait(turn: Turn, waits: readonly string[]): void {
@@ -317,10 +326,4 @@ export class Coordinator {
     const { topology, departing } = this.topology ?? { topology: { nodes: {} }, departing: {} };
     return Object.hasOwn(topology.nodes, node) || Object.hasOwn(departing, node);
   }
-}
-
-function changed(register: Register, change: Change, view: View, now: Now): Register {
-  const clocks = [...view.heard.values()].map(({ wallMs }) => wallMs);
-  const timeMs = medianMs([...clocks, now.wallMs]);
-  return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
 }

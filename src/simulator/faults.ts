@@ -3,6 +3,8 @@ import type { Process } from './machine.ts';
 import { COORDINATOR, type Edit, type Fault, type MachineName, nodeNames, type Target } from './plan.ts';
 import type { World } from './world.ts';
 
+/** A disk is damaged only this long after the last trouble, beyond a suspicion, in ms of the world. */
+const CALM_MS = 300;
 /** How long after a disk was damaged its node is started again, so that it shows, in ms of the world. */
 const DAMAGE_SHOWS_MS = 200;
 
@@ -21,6 +23,8 @@ export class Faults {
   readonly #world: World;
   /** How many last at the moment. */
   #underWay = 0;
+  /** When one happened or ended last, in ms of the world. */
+  #lastMs = 0;
   /** The node whose disk was damaged, until it holds a copy again. */
   #damaged: { readonly name: MachineName; readonly before: Process | null } | null = null;
   /** How many happened, by kind. */
@@ -59,6 +63,7 @@ export class Faults {
     if (this.#over) return;
     if (!this.#mayHappen(fault)) return this.#world.say(() => `not now: ${JSON.stringify(fault)}`);
     this.#world.say(() => `FAULT ${JSON.stringify(fault)}`);
+    this.#lastMs = this.#world.scheduler.nowMs;
     this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
     this.#apply(fault);
   }
@@ -74,7 +79,13 @@ export class Faults {
     if (inMemory && FATAL_IN_MEMORY.has(fault.kind)) return false;
     if (fault.kind === 'register-lost') return this.#isComplete();
     const damages = DAMAGING.has(fault.kind) || (inMemory && DAMAGING_IN_MEMORY.has(fault.kind));
-    return !damages || (this.#underWay === 0 && this.#isWhole());
+    return !damages || (this.#isCalm() && this.#isWhole());
+  }
+
+  /** Long enough for the coordinator to know of everybody how they are: it is not about to drop those that are left. */
+  #isCalm(): boolean {
+    const { scheduler, setup } = this.#world;
+    return this.#underWay === 0 && scheduler.nowMs - this.#lastMs > setup.timing.suspectAfterMs + CALM_MS;
   }
 
   /** What hits the one that holds no copy anyway takes none away. */
@@ -198,6 +209,7 @@ export class Faults {
     this.#underWay += 1;
     this.#world.scheduler.after(forMs, () => {
       this.#underWay -= 1;
+      this.#lastMs = this.#world.scheduler.nowMs;
       if (!this.#over) call();
     });
   }
@@ -246,6 +258,7 @@ export class Faults {
     this.#underWay += 1;
     this.#world.scheduler.after(forMs, () => {
       this.#underWay -= 1;
+      this.#lastMs = this.#world.scheduler.nowMs;
       if (suspended) process.machine.stoodStill(forMs);
       process.goOn();
       this.#world.checks.resumed(process);
