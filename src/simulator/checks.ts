@@ -46,8 +46,8 @@ export class Checks {
   readonly #configurations = new Map<number, Configuration>();
   #newest: Configuration | null = null;
   #waiting: (() => void)[] = [];
-  /** Some replica has taken a configuration up. */
-  #isTold = false;
+  /** Some replica has a configuration on its disk. */
+  #isHeld = false;
   /** The entries that were made, by epoch and seq, and their checksums. */
   readonly #entries = new Map<number, Map<number, { readonly sum: number; readonly entry: Entry }>>();
   /** By seq: the epoch of the entry that was committed there. */
@@ -98,12 +98,11 @@ export class Checks {
   }
 
   /** I1: each epoch has one configuration. */
-  chosen(configuration: Configuration | null, { by }: { by: 'coordinator' | 'replica' }): void {
+  chosen(configuration: Configuration | null): void {
     if (configuration === null) return;
     const known = this.#configurations.get(configuration.epoch);
-    if (by === 'replica') this.#isTold = true;
-    // A first choice that was lost with the register before anybody heard of it was none: the stores are empty still.
-    if (known === undefined || !this.#isTold) {
+    // A first choice that was lost with the register before anybody had it on disk was none: the stores are empty still.
+    if (known === undefined || !this.#isHeld) {
       this.#configurations.set(configuration.epoch, configuration);
       if (configuration.epoch > (this.#newest?.epoch ?? 0)) this.#newest = configuration;
       const waiting = this.#waiting;
@@ -242,8 +241,9 @@ export class Checks {
     if (configuration !== null && configuration.epoch !== view.epoch) {
       view.epoch = configuration.epoch;
       view.ready = false;
-      this.chosen(configuration, { by: 'replica' });
+      this.chosen(configuration);
     }
+    if (replica.active) this.#isHeld = true;
     view.received = replica.received;
     if (replica.committed !== view.committed) {
       this.#noteCommits(view);

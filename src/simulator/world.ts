@@ -85,7 +85,7 @@ export class World implements ClientHost {
 
   /** The latest configuration that anybody holds. */
   get newest(): Configuration | null {
-    this.checks.chosen(this.coordinator?.configuration() ?? null, { by: 'coordinator' });
+    this.checks.chosen(this.coordinator?.configuration() ?? null);
     return this.checks.newest;
   }
 
