@@ -203,6 +203,8 @@ function makeEdit(prng: Prng, setup: Setup, who: Target): Edit {
       return { kind, who };
     case 'replicas':
       return { kind, replicas: 1 + prng.below(setup.nodes) };
+    case 'add':
+      return { kind, first: prng.chance(0.5) };
     case 'lease':
       return { kind, leaseMs: prng.pick([100, 200, 500, 1000]) };
     default:

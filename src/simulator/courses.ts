@@ -116,7 +116,7 @@ function freshTail(where: Where): Fault[] {
   return [
     ...lostTail(where),
     at(editMs, { kind: 'edit', edit: { kind: 'lease', leaseMs: 50 } }),
-    at(editMs + prng.below(60), { kind: 'edit', edit: { kind: 'add' } }),
+    at(editMs + prng.below(60), { kind: 'edit', edit: { kind: 'add', first: true } }),
     at(atMs + 2 * setup.timing.leaseMs, {
       kind: 'edit',
       edit: { kind: 'lease', leaseMs: setup.timing.leaseMs },

@@ -343,7 +343,8 @@ export class Faults {
       case 'add': {
         const name = nodeNames(world.setup).find((other) => !file.nodes.includes(other));
         if (name === undefined) return;
-        world.edit({ ...file, chain: [...file.chain, name], nodes: [...file.nodes, name] });
+        const chain = edit.first ? [name, ...file.chain] : [...file.chain, name];
+        world.edit({ ...file, chain, nodes: [...file.nodes, name] });
         return world.start(name);
       }
       case 'remove': {

@@ -70,7 +70,8 @@ export type FaultKind =
 /** A change of the topology, made of what it is at that moment. */
 export type Edit =
   | { readonly kind: 'reorder'; readonly turn: number }
-  | { readonly kind: 'add' }
+  /** A node that was never there, or was taken out; it is wanted at the head with `first`, else behind all others. */
+  | { readonly kind: 'add'; readonly first: boolean }
   | { readonly kind: 'remove'; readonly who: Target }
   | { readonly kind: 'replicas'; readonly replicas: number }
   | { readonly kind: 'reads' }
