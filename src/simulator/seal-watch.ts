@@ -28,7 +28,9 @@ export class SealWatch {
     const { nowMs } = scheduler;
     const { running, isTroubled } = this.#world.host(COORDINATOR);
     const configuration = running?.coordinator?.configuration() ?? null;
-    const lasts = configuration?.sealed && !running?.process.paused && !isTroubled;
+    // While it hears nobody it decides nothing: its own network may be gone.
+    const hears = () => (running?.coordinator?.gauges().nodes_heard ?? 0) > 0;
+    const lasts = configuration?.sealed && !running?.process.paused && !isTroubled && hears();
     const seen = lasts ? `${configuration.epoch} ${running?.startedMs}` : '';
     if (seen !== this.#seen || seen === '') {
       this.#seen = seen;
