@@ -25,23 +25,6 @@ function running(): CoordinatorStory {
   return story;
 }
 
-test('heartbeats that lay unread while the coordinator got no turn do not make the next configuration late', () => {
-  const story = running();
-  const late = nodesOf(story).map((node) => node.report());
-  story.monotonicMs += 1400;
-  for (const [at, node] of nodesOf(story).entries()) {
-    const report = late[at];
-    if (report) story.step({ kind: 'heartbeat', link: node.link, report });
-  }
-  for (const node of nodesOf(story)) node.says = { ready: true, wallMs: rightMs(story) - 1400 };
-  for (const name of ['n1', 'n2']) story.beat(name);
-  story.node('n3').says = { phase: 'stopping', wallMs: rightMs(story) - 1400 };
-  story.beat('n3');
-  story.tick();
-  expect(story.configuration?.members).toHaveLength(2);
-  expect(Math.abs((story.configuration?.timeMs ?? 0) - rightMs(story))).toBeLessThan(100);
-});
-
 test('clocks that are set back count as they are after a few heartbeats', () => {
   const story = running();
   go(story, 10, -5000);

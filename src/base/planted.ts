@@ -122,8 +122,6 @@ const FAULTS = {
     'A damaged store begins anew, empty and under its old storeId, at once. §1: it refuses to serve and rejoins empty; §5: with another storeId, as the joiner.',
   'saved-too-soon':
     'The driver says that a configuration is saved when it has begun to save it. §2: it syncs it to disk before it acts on it.',
-  'old-connection-counts':
-    'Links that were given up are not closed, and entries and watermarks count by whatever link they come. §4.1: a message counts only in the session it came by.',
 } as const;
 
 /** What each fault breaks, and the sentence of PROTOCOL.md that says otherwise. */

@@ -229,7 +229,7 @@ export class Upstream {
 
   onAppend(link: LinkId, append: Append, nowMs: number): void {
     const session = this.#session;
-    if (session === null || (session.link !== link && !isPlanted('old-connection-counts'))) return;
+    if (session === null || session.link !== link) return;
     if (session.stage !== 'reconciled') return this.#lose('Append came before Resume', nowMs);
     const { log, place } = this.#host;
     session.heardAtMs = nowMs;

@@ -1,7 +1,6 @@
 import { defined, unreachable } from '../base/assert.ts';
 import { CatenaError } from '../base/errors.ts';
 import { type Epoch, NO_EPOCH, NO_SEQ, type NodeId, type RequestId, type StoreId } from '../base/ids.ts';
-import { isPlanted } from '../base/planted.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { Disk } from '../ports/disk.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -444,7 +443,6 @@ export class ReplicaDriver extends NodeView implements NodeService {
       case 'dial':
         return this.#links.dial(effect.to);
       case 'hang-up':
-        if (effect.link !== null && isPlanted('old-connection-counts')) return;
         return this.#links.hangUp(effect.link, effect.reason);
       case 'send':
         return this.#links.send(effect.link, effect.message);

@@ -73,8 +73,10 @@ function makeSetup(prng: Prng, flavour: Flavour, reads: 'tail' | 'any'): Setup {
       snapshotBytesMin: prng.pick([4096, 16_384, 131_072]),
       blockBytes: prng.pick([256, 4096, 65_536]),
     },
-    // A chain whose suspicion is quicker than its network flaps for ever. PROTOCOL.md §11.
-    slowness: prng.chance(0.5) ? 1 : prng.between(1, timing.suspectAfterMs / 8),
+    // A chain whose suspicion is quicker than its network flaps for ever (PROTOCOL.md §11), and one whose lease is can't read.
+    slowness: prng.chance(0.5)
+      ? 1
+      : prng.between(1, Math.min(timing.suspectAfterMs / 8, timing.leaseMs / (2 * nodes))),
     linkQueuedBytesMax: prng.chance(0.3) ? 32_768 : null,
     inFlightBytes: prng.chance(0.2) ? 131_072 : null,
     chaosMs: CHAOS_MS,

@@ -57,6 +57,9 @@ export class Faults {
       running?.process.goOn();
     }
     for (const name of world.known) world.start(name);
+    // Some edit may have made the lease shorter than the way through the chain and back takes.
+    const { file, setup } = world;
+    if (file.leaseMs < setup.timing.leaseMs) world.edit({ ...file, leaseMs: setup.timing.leaseMs });
   }
 
   #happen(fault: Fault): void {
