@@ -3,6 +3,8 @@ import type { Process } from './machine.ts';
 import { COORDINATOR, type Edit, type Fault, type MachineName, nodeNames, type Target } from './plan.ts';
 import type { World } from './world.ts';
 
+/** A disk that is to hang may have nothing to sync for so long, in ms of the world. */
+const HANG_BEGINS_MS_MAX = 1000;
 /** A disk is damaged only this long after the last trouble, beyond a suspicion, in ms of the world. */
 const CALM_MS = 300;
 /** How long after a disk was damaged its node is started again, so that it shows, in ms of the world. */
@@ -25,6 +27,8 @@ export class Faults {
   #underWay = 0;
   /** When one happened or ended last, in ms of the world. */
   #lastMs = 0;
+  /** Some operation of a disk is still to fail, or has. */
+  #isArmed = false;
   /** The node whose disk was damaged, until it holds a copy again. */
   #damaged: { readonly name: MachineName; readonly before: Process | null } | null = null;
   /** How many happened, by kind. */
@@ -88,7 +92,11 @@ export class Faults {
   /** Long enough for the coordinator to know of everybody how they are: it is not about to drop those that are left. */
   #isCalm(): boolean {
     const { scheduler, setup } = this.#world;
-    return this.#underWay === 0 && scheduler.nowMs - this.#lastMs > setup.timing.suspectAfterMs + CALM_MS;
+    return (
+      this.#underWay === 0 &&
+      !this.#isArmed &&
+      scheduler.nowMs - this.#lastMs > setup.timing.suspectAfterMs + CALM_MS
+    );
   }
 
   /** What hits the one that holds no copy anyway takes none away. */
@@ -157,8 +165,12 @@ export class Faults {
           this.#later(fault.forMs, () => disk.slow(1));
         });
       case 'disk-hang':
-        return this.#withDisk(fault.who, (disk) => disk.delayNextSync(fault.forMs));
+        return this.#withDisk(fault.who, (disk) => {
+          disk.delayNextSync(fault.forMs);
+          this.#later(fault.forMs + HANG_BEGINS_MS_MAX, () => {});
+        });
       case 'disk-error':
+        this.#isArmed = true;
         return this.#withDisk(fault.who, (disk) => disk.fail(fault.operation));
       case 'disk-full':
         return this.#withDisk(fault.who, (disk) => {
