@@ -17,7 +17,7 @@ import type { Process } from './machine.ts';
 import { ReadWatch, type Watched } from './read-watch.ts';
 
 /** A store is compared in full, its remembered requests too, at every so many'th entry; its keys at more of them. */
-const FULL_DIGEST_EVERY = 128;
+const FULL_DIGEST_EVERY = 32;
 const DIGEST_EVERY = 4;
 
 /** What is known of one incarnation of a node, also when it has died. */
@@ -29,9 +29,8 @@ interface View {
   committed: Seq;
   /** The epochs of its entries above `committed`, by seq. */
   readonly epochs: Map<number, number>;
-  epoch: number;
+  configuration: Configuration | null;
   ready: boolean;
-  digestAt: number;
 }
 
 /** Something that PROTOCOL.md §10 rules out. */
@@ -104,7 +103,7 @@ export class Checks {
     // A first choice that was lost with the register before anybody had it on disk was none: the stores are empty still.
     if (known === undefined || !this.#isHeld) {
       this.#configurations.set(configuration.epoch, configuration);
-      if (configuration.epoch > (this.#newest?.epoch ?? 0)) this.#newest = configuration;
+      if (configuration.epoch >= (this.#newest?.epoch ?? 0)) this.#newest = configuration;
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const call of waiting) call();
@@ -169,9 +168,8 @@ export class Checks {
       received: replica.received,
       committed: replica.committed,
       epochs: new Map(),
-      epoch: 0,
+      configuration: null,
       ready: false,
-      digestAt: 0,
     };
     for (let at = replica.committed + 1; at <= replica.received; at++) {
       view.epochs.set(at, replica.epochAt(seq(at)) ?? 0);
@@ -238,8 +236,8 @@ export class Checks {
   #look(view: View): void {
     const { replica } = view;
     const { configuration } = replica;
-    if (configuration !== null && configuration.epoch !== view.epoch) {
-      view.epoch = configuration.epoch;
+    if (configuration !== null && configuration !== view.configuration) {
+      view.configuration = configuration;
       view.ready = false;
       this.chosen(configuration);
     }
@@ -302,8 +300,6 @@ export class Checks {
 
   #compare(view: View): void {
     const { store, committed } = view.replica;
-    if (committed - view.digestAt < DIGEST_EVERY && committed % DIGEST_EVERY !== 0) return;
-    view.digestAt = committed;
     if (committed % DIGEST_EVERY === 0) this.#noteDigest(committed, keysDigest(store));
     if (committed % FULL_DIGEST_EVERY === 0) this.#noteDigest(committed, `full ${store.digest()}`);
   }

@@ -118,7 +118,12 @@ export class ClientCall {
 
   #rejected(code: 'REQUEST_ID_REUSED' | 'REQUEST_ID_EXPIRED'): void {
     const { reusesId } = this.options;
-    assert(reusesId || code === 'REQUEST_ID_EXPIRED', () => `I5: ${this.#requestId} was of no other command`);
+    // Clients' own ids are remembered for far longer than a run lasts.
+    const forgotten = code === 'REQUEST_ID_EXPIRED' && this.options.requestId === null;
+    assert(
+      reusesId || forgotten,
+      () => `I5: ${this.#requestId} was refused (${code}), and is of no other command`,
+    );
     // Its outcome was forgotten, not that it had one.
     if (!this.#over) this.#end({ kind: reusesId ? 'nothing' : 'unknown' });
   }

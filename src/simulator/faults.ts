@@ -3,6 +3,9 @@ import type { Process } from './machine.ts';
 import { COORDINATOR, type Edit, type Fault, type MachineName, nodeNames, type Target } from './plan.ts';
 import type { World } from './world.ts';
 
+/** What waits for calm looks again so often, in ms of the world. */
+const WAIT_FOR_CALM_MS = 100;
+const HELD_FOR_CALM_MS = 1500;
 /** A disk that is to hang may have nothing to sync for so long, in ms of the world. */
 const HANG_BEGINS_MS_MAX = 1000;
 /** A disk is damaged only this long after the last trouble, beyond a suspicion, in ms of the world. */
@@ -29,6 +32,9 @@ export class Faults {
   #lastMs = 0;
   /** Some operation of a disk is still to fail, or has. */
   #isArmed = false;
+  /** Those that wait for calm, and until when others make room for the latest. */
+  readonly #waiting = new Set<Fault>();
+  #heldUntilMs = 0;
   /** The node whose disk was damaged, until it holds a copy again. */
   #damaged: { readonly name: MachineName; readonly before: Process | null } | null = null;
   /** How many happened, by kind. */
@@ -68,11 +74,36 @@ export class Faults {
 
   #happen(fault: Fault): void {
     if (this.#over) return;
-    if (!this.#mayHappen(fault)) return this.#world.say(() => `not now: ${JSON.stringify(fault)}`);
+    if (!this.#mayHappen(fault)) return this.#notNow(fault);
+    if (!this.#hits(fault)) return this.#world.say(() => `hits nobody: ${JSON.stringify(fault)}`);
     this.#world.say(() => `FAULT ${JSON.stringify(fault)}`);
     this.#lastMs = this.#world.scheduler.nowMs;
     this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
     this.#apply(fault);
+  }
+
+  /** Calm is rare: what needs it waits for it, and others are held back for a while. */
+  #notNow(fault: Fault): void {
+    const { scheduler } = this.#world;
+    if (this.#needsCalm(fault)) {
+      if (!this.#waiting.has(fault)) this.#heldUntilMs = scheduler.nowMs + HELD_FOR_CALM_MS;
+      this.#waiting.add(fault);
+      scheduler.after(WAIT_FOR_CALM_MS, () => this.#happen(fault));
+    } else this.#world.say(() => `not now: ${JSON.stringify(fault)}`);
+  }
+
+  /** Whether those that it is meant for are there. */
+  #hits(fault: Fault): boolean {
+    const [from, to] = 'a' in fault ? [fault.a, fault.b] : 'from' in fault ? [fault.from, fault.to] : [];
+    if (from !== undefined && to !== undefined) {
+      const [a, b] = [this.#find(from), this.#find(to)];
+      return a !== null && b !== null && a !== b;
+    }
+    if (!('who' in fault)) return true;
+    const name = this.#find(fault.who);
+    if (name === null) return false;
+    const needsProcess = fault.kind === 'crash' || fault.kind === 'stop' || fault.kind === 'pause';
+    return !needsProcess || this.#world.host(name).running !== null;
   }
 
   /**
@@ -85,8 +116,13 @@ export class Faults {
     const inMemory = this.#world.setup.durability === 'memory';
     if (inMemory && FATAL_IN_MEMORY.has(fault.kind)) return false;
     if (fault.kind === 'register-lost') return this.#isComplete();
-    const damages = DAMAGING.has(fault.kind) || (inMemory && DAMAGING_IN_MEMORY.has(fault.kind));
-    return !damages || (this.#isCalm() && this.#isWhole());
+    if (this.#needsCalm(fault)) return this.#isCalm() && this.#isWhole();
+    return this.#world.scheduler.nowMs >= this.#heldUntilMs;
+  }
+
+  #needsCalm({ kind }: Fault): boolean {
+    const inMemory = this.#world.setup.durability === 'memory';
+    return DAMAGING.has(kind) || (inMemory && DAMAGING_IN_MEMORY.has(kind));
   }
 
   /** Long enough for the coordinator to know of everybody how they are: it is not about to drop those that are left. */
