@@ -120,8 +120,6 @@ const FAULTS = {
     'The boot count is not raised at a start. §2: a boot count, raised and synced at every start.',
   'damaged-refilled-in-place':
     'A damaged store begins anew, empty and under its old storeId, at once. §1: it refuses to serve and rejoins empty; §5: with another storeId, as the joiner.',
-  'saved-too-soon':
-    'The driver says that a configuration is saved when it has begun to save it. §2: it syncs it to disk before it acts on it.',
 } as const;
 
 /** What each fault breaks, and the sentence of PROTOCOL.md that says otherwise. */

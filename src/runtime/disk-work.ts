@@ -68,7 +68,6 @@ export class DiskWork {
 
   save({ save, configuration, topology, leaseMsMax }: EffectOf<'save'>): void {
     this.#saves.set(save, this.#nowMs());
-    if (isPlanted('saved-too-soon')) this.#host.happened({ kind: 'saved', save });
     this.#host.storage.save({ configuration, topology, leaseMsMax }).then(
       () => {
         this.#saves.delete(save);

@@ -1,6 +1,6 @@
 import { unreachable } from '../base/assert.ts';
 import { Prng } from '../base/prng.ts';
-import { courseOf } from './courses.ts';
+import { type Course, courseOf } from './courses.ts';
 import { FLAVOURS, type Flavour, type Kind } from './flavours.ts';
 import {
   COORDINATOR,
@@ -20,6 +20,10 @@ const CHAOS_MS = 7500;
 const CLIENT_PARTS = [1, 1, 1, 0.7];
 /** In some runs nobody repeats a write whose outcome is unknown: what is lost stays lost. */
 const RUNS_WITHOUT_IDS = 0.15;
+/** Courses that fit every flavour: in every so many'th seed, each so often. */
+const RARE_SEEDS = 4;
+const RARE_COURSES: readonly Course[] = ['deaf-removal', 'lost-word', 'fresh-install'];
+const RARE = 0.3;
 /** How often all machines lose power around the first configuration. */
 const EARLY_CUTS = 0.1;
 /** How often a fault waits until the chain is about to change, and for how long behind that at most, in ms. */
@@ -41,6 +45,12 @@ export function makePlan(seed: number): Plan {
     durationMs: setup.chaosMs * prng.pick(CLIENT_PARTS),
     keys: prng.pick(flavour.keys),
   });
+  for (const course of seed % RARE_SEEDS === 0 ? RARE_COURSES : []) {
+    const random = prng.fork(course);
+    if (!random.chance(RARE)) continue;
+    const atMs = random.between(PEACE_MS, setup.chaosMs - 1000);
+    faults.push(...courseOf(course, { prng: random, setup, atMs }));
+  }
   const withoutIds = prng.chance(RUNS_WITHOUT_IDS);
   return {
     seed,

@@ -14,6 +14,12 @@ export type Course =
   | 'shortened-lease'
   /** The same, and a node made a moment ago becomes the tail. */
   | 'fresh-tail'
+  /** The tail is taken out of the topology, and does not hear that it is to stop. */
+  | 'deaf-removal'
+  /** All lose power, and the coordinator its register, when a configuration has just been told. */
+  | 'lost-word'
+  /** A node made a moment ago joins by a snapshot, and loses power in the midst of it. */
+  | 'fresh-install'
   /** The joiner loses power while its slow disk puts a snapshot in place. */
   | 'cut-install';
 
@@ -42,6 +48,12 @@ export function courseOf(course: Course, where: Where): Fault[] {
       return shortenedLease(where);
     case 'fresh-tail':
       return freshTail(where);
+    case 'deaf-removal':
+      return deafRemoval(where);
+    case 'lost-word':
+      return lostWord(where);
+    case 'fresh-install':
+      return freshInstall(where);
     case 'cut-install':
       return cutInstall(where);
     default:
@@ -121,6 +133,34 @@ function freshTail(where: Where): Fault[] {
       kind: 'edit',
       edit: { kind: 'lease', leaseMs: setup.timing.leaseMs },
     }),
+  ];
+}
+
+function deafRemoval({ prng, setup, atMs }: Where): Fault[] {
+  const forMs = Math.round(setup.timing.leaseMs * prng.between(0.5, 1.5));
+  return [
+    at(atMs, { kind: 'stall', a: C1, b: TAIL, bothWays: false, forMs }),
+    at(atMs + prng.below(30), { kind: 'edit', edit: { kind: 'remove', who: TAIL } }),
+  ];
+}
+
+function lostWord({ prng, setup, atMs }: Where): Fault[] {
+  const forMs = Array.from({ length: setup.nodes + 1 }, () => 1 + prng.below(400));
+  const edit: FaultKind = {
+    kind: 'edit',
+    edit: prng.pick([{ kind: 'reads' }, { kind: 'remove', who: TAIL }]),
+  };
+  const cut: FaultKind = { kind: 'power-cut', coordinator: 'loses its register', forMs };
+  return [at(atMs, cut, prng.below(12)), at(atMs + 1, edit)];
+}
+
+function freshInstall({ prng, atMs }: Where): Fault[] {
+  const slow: FaultKind = { kind: 'slow-disk', who: JOINER, factor: prng.pick([10, 30, 100]), forMs: 1500 };
+  const cut: FaultKind = { kind: 'crash', who: JOINER, power: true, forMs: 1 + prng.below(100) };
+  return [
+    at(atMs, { kind: 'edit', edit: { kind: 'add', first: true } }),
+    at(atMs, slow, 0),
+    at(atMs, cut, 10 + prng.below(900)),
   ];
 }
 
