@@ -120,10 +120,7 @@ export class ClientCall {
     const { reusesId } = this.options;
     // Clients' own ids are remembered for far longer than a run lasts.
     const forgotten = code === 'REQUEST_ID_EXPIRED' && this.options.requestId === null;
-    assert(
-      reusesId || forgotten,
-      () => `I5: ${this.#requestId} was refused (${code}), and is of no other command`,
-    );
+    assert(reusesId || forgotten, () => `I5: ${this.#requestId} was of no other command (${code})`);
     // Its outcome was forgotten, not that it had one.
     if (!this.#over) this.#end({ kind: reusesId ? 'nothing' : 'unknown' });
   }
