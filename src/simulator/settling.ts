@@ -127,10 +127,11 @@ export class Settling {
   #putBack(): void {
     const world = this.#world;
     const waitingFor = JSON.stringify(world.coordinator?.status().waitingFor ?? '');
-    const [, name] = /put (\w+) back into the topology file/.exec(waitingFor) ?? [];
-    if (name === undefined || world.file.nodes.includes(name)) return;
-    world.edit({ ...world.file, nodes: [...world.file.nodes, name] });
-    world.start(name);
+    const [, names = ''] = /put ([\w, ]+) back into the topology file/.exec(waitingFor) ?? [];
+    const missing = names.split(/, | and /).filter((name) => name !== '' && !world.file.nodes.includes(name));
+    if (missing.length === 0) return;
+    world.edit({ ...world.file, nodes: [...world.file.nodes, ...missing] });
+    for (const name of missing) world.start(name);
   }
 
   #states(): string {
