@@ -1,30 +1,5 @@
 /** Faults of the coordinator that torture and the simulator have shown, each with its story. */
-import { CoordinatorStory, type StoryNode } from '../support/coordinator-story.ts';
-
-const NAMES = ['n1', 'n2', 'n3'];
-
-/** What every machine's wall clock shows, where all are right. */
-const rightMs = (story: CoordinatorStory) => 1_000_000 + story.monotonicMs;
-
-function nodesOf(story: CoordinatorStory): StoryNode[] {
-  return NAMES.map((name) => story.node(name));
-}
-
-/** Heartbeats with the clocks of that moment, all wrong by so much. */
-function go(story: CoordinatorStory, turns: number, offMs = 0): void {
-  for (let turn = 0; turn < turns; turn++) {
-    for (const node of nodesOf(story)) node.says = { wallMs: rightMs(story) + offMs };
-    story.go(1);
-  }
-}
-
-/** A chain of three, heard often enough for its clocks to be known. */
-function running(): CoordinatorStory {
-  const story = new CoordinatorStory();
-  story.start();
-  go(story, 10);
-  return story;
-}
+import { nodesOf, rightMs, running } from '../support/clock-story.ts';
 
 // A coordinator that had been stopped for 1.4 s read the heartbeats that lay waiting, took their clocks for those of that moment, and
 // chose a configuration whose time was 1.4 s late. The head's log clock began there; with the next configuration it leaped, and

@@ -92,7 +92,7 @@ function refusalOf(asked: Asked, code: ErrorCode, problem: Fields): Told {
 
 function toldBy(asked: Asked, answer: HttpAnswer): Told {
   if (asked.kind === 'page') {
-    const { keys, next } = jsonOf(answer.body) as unknown as Omit<Extract<Told, { kind: 'page' }>, 'kind'>;
+    const { keys, next } = jsonOf(answer.body) as Omit<Extract<Told, { kind: 'page' }>, 'kind'>;
     return { kind: 'page', keys, next };
   }
   const [first] = asked.operations;

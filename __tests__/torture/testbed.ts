@@ -171,7 +171,7 @@ export class Testbed {
   }
 
   async view(): Promise<ClusterView> {
-    return (await this.#json(COORDINATOR, '/topology')) as unknown as ClusterView;
+    return await this.#json<ClusterView>(COORDINATOR, '/topology');
   }
 
   /** What every process says of itself, as JSON. */
@@ -235,9 +235,10 @@ export class Testbed {
     return `${JSON.stringify(configuration)}\n${brief.map((state) => JSON.stringify(state)).join('\n')}`;
   }
 
-  async #json(name: string, path: string): Promise<Record<string, unknown>> {
+  /** Taken for what such a page is: a wrong one shows in whoever looks at it. */
+  async #json<Page = Record<string, unknown>>(name: string, path: string): Promise<Page> {
     const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-    return (await fetch(`${this.url(name)}${path}`, { signal })).json() as Promise<Record<string, unknown>>;
+    return (await fetch(`${this.url(name)}${path}`, { signal })).json() as Promise<Page>;
   }
 
   #process(name: string): ManagedProcess {

@@ -30,6 +30,20 @@ export interface Tally {
   redirects: number;
 }
 
+/** Of nobody yet. */
+export function emptyTally(): Tally {
+  return {
+    reads: 0,
+    writes: 0,
+    answered: 0,
+    unknown: 0,
+    nothing: 0,
+    attempts: 0,
+    retries: 0,
+    redirects: 0,
+  };
+}
+
 /** A request on its way to a node. */
 interface Underway {
   readonly arrive: () => void;
@@ -47,16 +61,7 @@ export interface ClientDeps {
 
 /** A simulated client: plays its plan, one call after another, and tells what it was told. */
 export class SimClient {
-  readonly tally: Tally = {
-    reads: 0,
-    writes: 0,
-    answered: 0,
-    unknown: 0,
-    nothing: 0,
-    attempts: 0,
-    retries: 0,
-    redirects: 0,
-  };
+  readonly tally = emptyTally();
   readonly #plan: ClientPlan;
   readonly #deps: ClientDeps;
   readonly #prng: Prng;

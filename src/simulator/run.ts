@@ -1,6 +1,6 @@
 import { Prng } from '../base/prng.ts';
 import type { Violation } from './checks.ts';
-import { SimClient, type Tally } from './client.ts';
+import { emptyTally, SimClient, type Tally } from './client.ts';
 import { Faults } from './faults.ts';
 import type { Call } from './history.ts';
 import { pictureOf } from './history-picture.ts';
@@ -152,9 +152,9 @@ function play(world: World, isOver: () => boolean): Promise<number> {
 }
 
 function sumOf(tallies: readonly Tally[]): Tally {
-  const sum: Record<string, number> = {};
+  const sum = emptyTally();
   for (const tally of tallies) {
-    for (const [name, count] of Object.entries(tally)) sum[name] = (sum[name] ?? 0) + count;
+    for (const name of Object.keys(sum) as (keyof Tally)[]) sum[name] += tally[name];
   }
-  return sum as unknown as Tally;
+  return sum;
 }

@@ -3,10 +3,12 @@ import type { World } from './world.ts';
 
 /** How often it is looked at, in ms of the world. */
 const LOOK_MS = 100;
-/** Beyond the suspicion: what deciding, saving and a slow clock may add. */
+/** Beyond that: what deciding and saving may add. */
 const SLACK_MS = 500;
 /** How much slower than the world's a coordinator's clock may be. */
 const CLOCK_RATE = 1.1;
+/** It waits for one suspicion, and its clock may have stood still for another, in which it heard nobody. */
+const SUSPICIONS = 2;
 
 /**
  * A sealed head holds writes back, so a seal that does not get quiet is lifted in time: by any coordinator that has been running
@@ -38,7 +40,7 @@ export class SealWatch {
       return;
     }
     const sealedMs = nowMs - this.#sinceMs;
-    if (sealedMs <= setup.timing.suspectAfterMs * CLOCK_RATE + SLACK_MS) return;
+    if (sealedMs <= SUSPICIONS * setup.timing.suspectAfterMs * CLOCK_RATE + SLACK_MS) return;
     this.#world.checks.violate(
       'I6',
       `epoch ${configuration?.epoch} has been sealed for ${Math.round(sealedMs)} ms`,

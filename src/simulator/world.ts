@@ -85,7 +85,7 @@ export class World implements ClientHost {
 
   /** The latest configuration that anybody holds. */
   get newest(): Configuration | null {
-    this.checks.chosen(this.coordinator?.configuration() ?? null);
+    this.#noteChoice();
     return this.checks.newest;
   }
 
@@ -255,6 +255,10 @@ export class World implements ClientHost {
     this.checks.stepped(step, process);
   }
 
+  #noteChoice(): void {
+    this.checks.chosen(this.coordinator?.configuration() ?? null);
+  }
+
   #logger(name: MachineName): Logger {
     const line = (level: string) => (fields: object, message: string) =>
       this.say(() => `${name} ${level}: ${message} ${JSON.stringify(fields)}`);
@@ -263,7 +267,7 @@ export class World implements ClientHost {
       info: (fields, message) => {
         line('info')(fields, message);
         // A configuration counts from when it is chosen, though it may never come to be told.
-        if (name === COORDINATOR && 'configuration' in fields) void this.newest;
+        if (name === COORDINATOR && 'configuration' in fields) this.#noteChoice();
       },
       warn: line('warn'),
       error: (fields, message) => {
