@@ -206,6 +206,17 @@ describe('a lost register', () => {
     expect(story.core.waits[0]).toContain('configuration 2 has n3: put n3 back into the topology file');
   });
 
+  test('needs no node that was taken out of the file and knows no more than the others', () => {
+    const story = served();
+    story.file = topologyFile({ chain: ['n1', 'n2', 'n3'], replicas: 3 }, 3);
+    story.addNodes(topologyFile({}, 4));
+    story.node('n4').configuration = story.node('n1').configuration;
+    story.loseRegister();
+    story.start('n4');
+    story.go();
+    expect(chainOf(story.configuration)).toHaveLength(3);
+  });
+
   test('does not take a broken node that can not say what it held for one that held nothing', () => {
     const story = served();
     story.node('n3').says = { phase: 'broken', problem: 'bad disk', configuration: null, empty: false };

@@ -10,8 +10,23 @@ import { listed, verb } from './words.ts';
 /** Rule 1: the first configuration of a cluster, or the next one of a lost register. PROTOCOL.md §6. */
 export function bootstrap(view: View): Ruling {
   if (view.configuration !== null) return NOTHING;
+  const stranger = strangerAhead(view);
+  if (stranger !== null) return waitFor(wordsFor(stranger));
   const holders = [...view.heard].filter(([, report]) => holdsData(report));
   return holders.length === 0 ? firstStart(view) : lostRegister(view, holders);
+}
+
+/** One that the topology lacks and that knows more than all that it has: to begin without it would be to give up what it holds. */
+function strangerAhead(view: View): NodeReport | null {
+  const known = highestOf(view)?.epoch ?? 0;
+  return view.strangers.find(({ configuration }) => (configuration?.epoch ?? 0) > known) ?? null;
+}
+
+function wordsFor({ incarnation: { node }, configuration }: NodeReport): string {
+  return (
+    `the coordinator's register is empty, and ${node}, which the topology lacks, holds configuration ${configuration?.epoch}, later than any ` +
+    `that its nodes hold: if the register was lost, put ${node} back into the topology file; else stop that node`
+  );
 }
 
 /** Whether a store is empty is known only once it was read. */

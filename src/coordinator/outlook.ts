@@ -123,13 +123,16 @@ export class Outlook {
     const since = (what: { readonly sinceMs: number } | null) => (what === null ? 0 : nowMs - what.sinceMs);
     const asked = this.#asked !== null && this.#asked.epoch === configuration?.epoch ? this.#asked : null;
     const sameVersion = this.#arranging?.version === wanted.version;
+    const nodes = nodesOf(register, wanted);
+    const linked = [...this.#detector.linked()].map(({ report }) => report);
     return {
       configuration,
       ready,
       wanted,
       arranging,
       heard: this.#heard(register, wanted, nowMs),
-      sights: new Map(nodesOf(register, wanted).map((node) => [node, this.#sight(node, wanted, nowMs)])),
+      strangers: linked.filter(({ incarnation }) => !nodes.includes(incarnation.node)),
+      sights: new Map(nodes.map((node) => [node, this.#sight(node, wanted, nowMs)])),
       blames: this.#blamesIn(configuration, nowMs),
       doubted: this.#doubted?.who ?? null,
       asked: asked === null ? null : { node: asked.node, forMs: since(asked) },

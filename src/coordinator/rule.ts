@@ -41,6 +41,8 @@ export interface View {
   readonly arranging: boolean;
   /** The nodes of the topology, the members and the joiner, as far as they are heard. */
   readonly heard: ReadonlyMap<NodeId, NodeReport>;
+  /** What other nodes say that have a connection: they are none of the topology, and may have been taken out of it. */
+  readonly strangers: readonly NodeReport[];
   /** All nodes of the topology, the members and the joiner. */
   readonly sights: ReadonlyMap<NodeId, Sight>;
   readonly blames: readonly Blame[];

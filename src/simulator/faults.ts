@@ -224,6 +224,7 @@ export class Faults {
       case 'coordinator-crash':
         return this.#crash(COORDINATOR, fault);
       case 'register-lost':
+        world.keepTakenFile();
         this.#noteDamage(COORDINATOR);
         this.#crash(COORDINATOR, { power: true, forMs: fault.forMs });
         return world.host(COORDINATOR).disk.wipe();
@@ -296,9 +297,10 @@ export class Faults {
   #powerCut(coordinator: 'stays' | 'cut' | 'loses its register', forMs: readonly number[]): void {
     const world = this.#world;
     const names = [...world.file.nodes, ...(coordinator === 'stays' ? [] : [COORDINATOR])];
-    if (coordinator === 'loses its register') this.#noteDamage(COORDINATOR);
+    const losesRegister = coordinator === 'loses its register' && world.keepTakenFile();
+    if (losesRegister) this.#noteDamage(COORDINATOR);
     for (const [at, name] of names.entries()) this.#crash(name, { power: true, forMs: forMs[at] ?? 500 });
-    if (coordinator === 'loses its register') world.host(COORDINATOR).disk.wipe();
+    if (losesRegister) world.host(COORDINATOR).disk.wipe();
   }
 
   #pause(name: MachineName | null, { suspended, forMs }: { suspended: boolean; forMs: number }): void {

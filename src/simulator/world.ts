@@ -159,6 +159,18 @@ export class World implements ClientHost {
     this.coordinator?.takeFile(topology, digest);
   }
 
+  /**
+   * The file becomes what the running coordinator has taken: a rebuilt register begins with it, so docs/operations.md has
+   * people see to that. @returns whether there is a coordinator to ask.
+   */
+  keepTakenFile(): boolean {
+    const { coordinator } = this;
+    if (coordinator === null || coordinator.configuration() === null) return false;
+    const { replicas, chain, nodes, reads, timing } = coordinator.topology().topology;
+    this.#file = { replicas, chain, nodes: Object.keys(nodes), reads, leaseMs: timing.leaseMs };
+    return true;
+  }
+
   // --- ClientHost
 
   nodes(): readonly string[] {
