@@ -113,6 +113,8 @@ export class CoordinatorStory {
   refusing = false;
   file: { topology: Topology; digest: string };
   monotonicMs = 0;
+  /** By how much the coordinator's wall clock is wrong. */
+  wallOffMs = 0;
   #core: Coordinator;
   #disk: Register = EMPTY_REGISTER;
   #saving: { save: number; register: Register } | null = null;
@@ -266,7 +268,7 @@ export class CoordinatorStory {
   }
 
   step(event: CoordinatorEvent): void {
-    const now = { monotonicMs: this.monotonicMs, wallMs: 1_000_000 + this.monotonicMs };
+    const now = { monotonicMs: this.monotonicMs, wallMs: 1_000_000 + this.monotonicMs + this.wallOffMs };
     for (const effect of this.#core.step(event, now)) this.#carryOut(effect);
   }
 

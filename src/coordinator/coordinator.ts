@@ -6,10 +6,10 @@ import type { NodeReport } from '../protocol/messages.ts';
 import type { Topology, VersionedTopology } from '../protocol/topology.ts';
 import { Attention } from './attention.ts';
 import { answerTo, newsOf, say, withChange } from './choice.ts';
+import { ConfigurationTime } from './configuration-time.ts';
 import type { CoordinatorEffect, CoordinatorEvent, LinkId } from './events.ts';
 import type { Heard } from './failure-detector.ts';
 import { forced } from './force.ts';
-import { medianMs } from './membership.ts';
 import { NodeClocks } from './node-clocks.ts';
 import { Outlook } from './outlook.ts';
 import { readyMembers } from './readiness.ts';
@@ -29,6 +29,7 @@ export class Coordinator {
   readonly #clocks = new NodeClocks();
   readonly #outlook = new Outlook();
   readonly #requests = new Requests();
+  readonly #time = new ConfigurationTime();
   /** On disk: the only one that is told to anyone. */
   #saved: Register;
   /** On its way to the disk, and what is to be done once it is there. */
@@ -290,7 +291,8 @@ export class Coordinator {
 
   #changed(register: Register, change: Change, view: View, now: Now): Register {
     const clocksMs = this.#clocks.read(view.heard.keys(), now.monotonicMs);
-    const timeMs = medianMs([...clocksMs, now.wallMs]);
+    const timeMs = this.#time.next(register, clocksMs, now);
+    this.#time.chose(change.chain.epoch, now);
     return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
   }
 
