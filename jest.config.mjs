@@ -10,6 +10,8 @@ export default {
     ],
   },
   watchman: false,
+  // A core more than Jest takes by itself: much of the time is spent waiting for chains of processes.
+  maxWorkers: '100%',
   // For `npm run coverage`: what swc gives out is instrumented, and shown in the source. scripts/coverage.mjs says what counts.
   coverageProvider: 'babel',
   collectCoverageFrom: ['src/replica/**/*.ts', 'src/coordinator/**/*.ts', 'src/storage/**/*.ts'],
