@@ -50,7 +50,7 @@ tour() {
   session_since=$(now_ms)
   run 'curl -s -L -X PUT -d "for a while" "http://localhost:4466/set/session?ttl=900"'
   say 'When a redirect leads nowhere, doctor says which name is not known where:'
-  #DOCTOR
+  run 'docker compose exec -T node-1 catena doctor'
   ok 'the same from outside and from inside'
 
   step 'From here on, somebody writes and somebody reads'

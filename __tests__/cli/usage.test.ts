@@ -37,6 +37,7 @@ test.each([
   'topology plan',
   'topology apply',
   'force',
+  'doctor',
 ])('catena %s --help exits with 0 and prints how it is used', async (command) => {
   const { code, stdout } = await catena([...command.split(' '), '--help'].filter((it) => it !== '')).ends();
   expect(stdout).toContain(`Usage: catena ${command}`.trim());
@@ -52,6 +53,7 @@ test('every command that does something shows an example', async () => {
     ['topology', 'plan'],
     ['topology', 'apply'],
     ['force'],
+    ['doctor'],
   ]) {
     const { stdout } = await catena([...command, '--help']).ends();
     expect(stdout).toContain(`Example:\n  $ catena ${command.join(' ')}`);

@@ -1,7 +1,7 @@
 import { CoordinatorStory, type StoryNode } from './coordinator-story.ts';
 
 /** Head first. */
-export const NAMES = ['n1', 'n2', 'n3'];
+const NAMES = ['n1', 'n2', 'n3'];
 
 /** What every machine's wall clock shows, where all are right. */
 export const rightMs = (story: CoordinatorStory) => 1_000_000 + story.monotonicMs;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CatenaError } from '../base/errors.ts';
 import { addCoordinator } from './coordinator.ts';
+import { addDoctor } from './doctor.ts';
 import { addForce } from './force.ts';
 import { addNode } from './node.ts';
 import { addTopology } from './topology.ts';
@@ -25,6 +26,7 @@ addUp(program);
 addNode(program);
 addCoordinator(program);
 addTopology(program);
+addDoctor(program);
 addForce(program);
 
 try {
