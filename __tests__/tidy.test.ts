@@ -61,7 +61,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     globals: ['setImmediate', 'process.*'],
   },
   cli: {
-    rooms: ['base', 'topology', 'platform', 'client', 'server', 'simulator'],
+    rooms: ['base', 'protocol', 'topology', 'platform', 'client', 'server', 'simulator'],
     packages: ['commander'],
     node: [
       'node:child_process',

@@ -12,7 +12,7 @@ import type {
   UrlFound,
 } from '../../src/cli/doctor-seen.ts';
 import { type Told, tell } from '../../src/cli/doctor-words.ts';
-import { redirectTarget } from '../../src/topology/addresses.ts';
+import { redirectTarget } from '../../src/protocol/addresses.ts';
 import { parseTopology } from '../../src/topology/topology.ts';
 
 type Nodes = Readonly<Record<string, { readonly urls: readonly string[]; readonly peer: string }>>;

@@ -4,9 +4,9 @@ import { Command } from 'commander';
 import type { IService } from 'kubernetes-models/v1/Service';
 import { nodeId } from '../../src/base/ids.ts';
 import { withServerOptions } from '../../src/cli/server-options.ts';
+import { redirectTarget } from '../../src/protocol/addresses.ts';
 import type { Address, Topology } from '../../src/protocol/topology.ts';
 import { listenPlan } from '../../src/server/listen-at.ts';
-import { redirectTarget } from '../../src/topology/addresses.ts';
 import { parseTopology } from '../../src/topology/topology.ts';
 import { PROJECT } from '../support/source-files.ts';
 import {

@@ -1,5 +1,5 @@
 import { defined } from '../base/assert.ts';
-import { sameHost, urlEndpoint } from '../topology/addresses.ts';
+import { sameHost, urlEndpoint } from '../protocol/addresses.ts';
 import type { Named } from './doctor-cluster.ts';
 import type { AddressFinding, Judgement, VainRedirect } from './doctor-judgement.ts';
 import {

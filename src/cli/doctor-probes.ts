@@ -2,7 +2,7 @@ import { tryConnection } from '../platform/probe-connect.ts';
 import { getPage, type HttpAnswer } from '../platform/probe-http.ts';
 import { isFound, type Resolved, resolveHosts } from '../platform/probe-names.ts';
 import type { NetworkTrouble } from '../platform/probe-trouble.ts';
-import { peerHost, peerPort, portOf, urlEndpoint } from '../topology/addresses.ts';
+import { peerHost, peerPort, portOf, urlEndpoint } from '../protocol/addresses.ts';
 import { parseTopology } from '../topology/topology.ts';
 import type {
   Catena,

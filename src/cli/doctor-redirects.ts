@@ -1,4 +1,4 @@
-import { endpointKey, redirectTarget, urlEndpoint } from '../topology/addresses.ts';
+import { endpointKey, redirectTarget, urlEndpoint } from '../protocol/addresses.ts';
 import {
   answerOf,
   isOfCluster,

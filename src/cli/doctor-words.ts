@@ -1,6 +1,6 @@
 import { unreachable } from '../base/assert.ts';
 import type { NetworkTrouble } from '../platform/probe-trouble.ts';
-import { urlEndpoint } from '../topology/addresses.ts';
+import { urlEndpoint } from '../protocol/addresses.ts';
 import { clusterAdvice, clusterText } from './doctor-cluster-words.ts';
 import type { AddressFinding, Finding, VainRedirect } from './doctor-judgement.ts';
 import type { UrlStanding } from './doctor-redirects.ts';

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { peerEndpoint } from '../protocol/addresses.ts';
 import type { ServerOptions } from '../server/node.ts';
-import { peerEndpoint } from '../topology/addresses.ts';
 
 type Flags = Omit<ServerOptions, 'node'>;
 

@@ -1,6 +1,6 @@
 import type { NodeId } from '../base/ids.ts';
+import { redirectTarget } from '../protocol/addresses.ts';
 import type { VersionedTopology } from '../protocol/topology.ts';
-import { redirectTarget } from '../topology/addresses.ts';
 import type { Exchange } from './exchange.ts';
 import { Refusal } from './problem.ts';
 import { followable } from './target.ts';

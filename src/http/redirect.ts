@@ -1,6 +1,6 @@
 import type { Epoch, NodeId, RequestId } from '../base/ids.ts';
+import { peerHost, redirectTarget, sameHost, urlEndpoint } from '../protocol/addresses.ts';
 import { type Address, addressOfNode, type VersionedTopology } from '../protocol/topology.ts';
-import { peerHost, redirectTarget, sameHost, urlEndpoint } from '../topology/addresses.ts';
 import type { Exchange } from './exchange.ts';
 import { Refusal } from './problem.ts';
 import { followable, type Target, withParameter } from './target.ts';

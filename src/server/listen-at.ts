@@ -1,7 +1,7 @@
 import { CatenaError } from '../base/errors.ts';
 import { allHosts, LOOPBACK_HOSTS } from '../platform/hosts.ts';
+import { listenHosts, peerEndpoint, peerPort, portOf } from '../protocol/addresses.ts';
 import type { Address } from '../protocol/topology.ts';
-import { listenHosts, peerEndpoint, peerPort, portOf } from '../topology/addresses.ts';
 
 /** Where a server listens: on one port, on each of the hosts. */
 export interface ListenAt {

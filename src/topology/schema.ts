@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { nodeId } from '../base/ids.ts';
-import { ORIGIN_PATTERN, PEER_PATTERN, peerEndpoint, URL_PATTERN, urlEndpoint } from './addresses.ts';
+import {
+  ORIGIN_PATTERN,
+  PEER_PATTERN,
+  peerEndpoint,
+  URL_PATTERN,
+  urlEndpoint,
+} from '../protocol/addresses.ts';
 
 /** Most nodes in a topology: the coordinator keeps a connection to each. */
 const NODES_MAX = 32;

@@ -1,6 +1,6 @@
 import type { NodeId } from '../base/ids.ts';
+import { endpointKey, peerEndpoint, urlEndpoint } from '../protocol/addresses.ts';
 import type { Address, Limits, Timing, Topology } from '../protocol/topology.ts';
-import { endpointKey, peerEndpoint, urlEndpoint } from './addresses.ts';
 import type { Path } from './json-text.ts';
 
 /** What is wrong at a place of the topology, and what is expected there. */

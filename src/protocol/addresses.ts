@@ -1,5 +1,5 @@
 import { AssertionError } from '../base/assert.ts';
-import type { Address } from '../protocol/topology.ts';
+import type { Address } from './topology.ts';
 
 /** A host and a port, the host as `node:net` takes it: in lower case and without brackets. */
 export interface Endpoint {

@@ -1,4 +1,3 @@
-import type { Address } from '../../src/protocol/topology.ts';
 import {
   listenHosts,
   peerEndpoint,
@@ -8,7 +7,8 @@ import {
   redirectTarget,
   sameHost,
   urlEndpoint,
-} from '../../src/topology/addresses.ts';
+} from '../../src/protocol/addresses.ts';
+import type { Address } from '../../src/protocol/topology.ts';
 
 const at = (...urls: string[]): Address => ({ urls, peer: 'unused:1' });
 
