@@ -372,6 +372,34 @@ describe('forward=true', () => {
     expect(store.seq).toBe(1);
   });
 
+  test('leaves a target that says nothing once the chain goes on without it, writing under the same id', async () => {
+    const { n1, n2 } = await startChain(NAMES);
+    const asked: (string | null)[] = [];
+    n1.service.write = (_, id) => {
+      asked.push(id);
+      n2.service.configurationNow = fakeConfiguration(['n2', 'n3'], 2);
+      return new Promise(() => {});
+    };
+    const answer = await call(`${n2.url}/increment/n?forward=true`, { method: 'POST' });
+    expect(answer).toMatchObject({ status: 200, body: { value: 1 } });
+    expect(n2.service.writes.map(({ requestId }) => requestId)).toEqual(asked);
+  });
+
+  test('leaves a target that says nothing when it has had its time', async () => {
+    const clock = hastyClock();
+    const { n1, n2, n3 } = await startChain(NAMES, { clock });
+    n3.service.routeNow = () => null;
+    n3.service.route = () => new Promise(() => {});
+    const read = await call(`${n2.url}/get/a?forward=true`);
+    expect(read).toMatchObject({
+      status: 503,
+      body: { type: 'urn:catena:problem:forward-failed', node: 'n3' },
+    });
+    n1.service.write = () => new Promise(() => {});
+    const write = await call(`${n2.url}/set/a?forward=true`, { method: 'PUT', body: 'x' });
+    expect(write).toMatchObject({ status: 503, body: { type: 'urn:catena:problem:outcome-unknown' } });
+  });
+
   test('to a node that is gone is 503 FORWARD_FAILED for a read and for a write that was never sent', async () => {
     const clock = hastyClock();
     const { n1, n2, n3 } = await startChain(NAMES, { clock });

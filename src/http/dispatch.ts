@@ -23,6 +23,10 @@ import { addressBetweenNodes, pathFor, redirect } from './redirect.ts';
 const FORWARD_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000 };
 /** How long it waits before it tries again, in ms. */
 const RETRY_MS = 50;
+/** How often it looks whether the target of a try is still the one to answer, in ms. */
+const LOOK_MS = 50;
+/** How long a try may take, in ms: a target that can answer does so within 1 s or 5 s; one that is cut off says nothing. */
+const TRY_MS: Readonly<Record<Intent, number>> = { read: 2000, write: 6000 };
 
 type Elsewhere = Extract<Route, { kind: 'elsewhere' }>;
 type WriteReply = Awaited<ReturnType<NodeService['write']>>;
@@ -80,9 +84,11 @@ export class Dispatch {
       const destination = this.#elsewhere(attempt, route);
       if (!attempt.forwards) return this.#redirect(attempt, destination);
       const onward = this.#onward(attempt, destination, body);
-      const sent = streamed
-        ? await this.#forwarder.open(exchange, onward)
-        : await this.#forwarder.send(exchange, onward);
+      const sent = await this.#patiently<Forwarded<Buffer | Readable>>(attempt, destination, (signal) =>
+        streamed
+          ? this.#forwarder.open(exchange, onward, signal)
+          : this.#forwarder.send(exchange, onward, signal),
+      );
       if (sent.kind === 'answered') return await handBack(exchange, sent);
       await attempt.again(sent, destination.node);
     }
@@ -147,7 +153,10 @@ export class Dispatch {
 
   async #forwardWrite(attempt: Attempt, destination: Elsewhere, body: Buffer | null): Promise<boolean> {
     attempt.requestId ??= this.#forwarder.newRequestId();
-    const sent = await this.#forwarder.send(attempt.exchange, this.#onward(attempt, destination, body));
+    const onward = this.#onward(attempt, destination, body);
+    const sent = await this.#patiently(attempt, destination, (signal) =>
+      this.#forwarder.send(attempt.exchange, onward, signal),
+    );
     if (sent.kind === 'answered' && !(attempt.uncertain && sent.status >= 500)) {
       await handBack(attempt.exchange, sent);
       return true;
@@ -157,6 +166,33 @@ export class Dispatch {
     }
     await attempt.again(sent, destination.node);
     return false;
+  }
+
+  /**
+   * Gives a try up when its target is no longer the one to answer, or has had its time: over a cable that was cut nothing
+   * comes, not even that the connection is lost.
+   */
+  async #patiently<Sent>(
+    { intent, minEpoch }: Attempt,
+    { node }: Elsewhere,
+    send: (signal: AbortSignal) => Promise<Sent>,
+  ): Promise<Sent> {
+    const over = new AbortController();
+    const untilMs = this.#clock.now().monotonicMs + TRY_MS[intent];
+    const look = (): void => {
+      const route = this.#service.routeNow(intent, minEpoch, null);
+      if (route !== null && !(route.kind === 'elsewhere' && route.node === node)) {
+        over.abort(new Error(`the chain has changed, and ${node} is not the one to answer any more`));
+      } else if (this.#clock.now().monotonicMs > untilMs) {
+        over.abort(new Error(`no answer within ${TRY_MS[intent]} ms`));
+      } else cancel = this.#clock.after(LOOK_MS, look);
+    };
+    let cancel = this.#clock.after(LOOK_MS, look);
+    try {
+      return await send(over.signal);
+    } finally {
+      cancel();
+    }
   }
 
   /** The destination, unless nobody can answer now, or the request was sent on once already. */
@@ -198,6 +234,7 @@ class Attempt {
   readonly forwards: boolean;
   /** Another node sent the request here. */
   readonly forwardedHere: boolean;
+  readonly intent: Intent;
   minEpoch: Epoch;
   requestId: RequestId | null = null;
   /** A try may have had an effect: until one is answered, nobody knows. */
@@ -209,6 +246,7 @@ class Attempt {
 
   constructor(exchange: Exchange, intent: Intent, clock: Clock) {
     this.exchange = exchange;
+    this.intent = intent;
     this.minEpoch = epoch(exchange.query.integer('epoch', { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0);
     this.forwardedHere = exchange.header(FORWARDED_HEADER.toLowerCase()) !== undefined;
     this.forwards = exchange.query.flag('forward') && !this.forwardedHere;

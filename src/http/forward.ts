@@ -101,8 +101,8 @@ export class Forwarder {
   }
 
   /** Sends the request on and waits for the whole answer. Never rejects. */
-  async send(exchange: Exchange, onward: Onward): Promise<Forwarded<Buffer>> {
-    const opened = await this.open(exchange, onward);
+  async send(exchange: Exchange, onward: Onward, signal: AbortSignal): Promise<Forwarded<Buffer>> {
+    const opened = await this.open(exchange, onward, signal);
     if (opened.kind !== 'answered') return opened;
     try {
       return { ...opened, body: await collect(opened.body) };
@@ -111,8 +111,15 @@ export class Forwarder {
     }
   }
 
-  /** Sends the request on and waits for the head of the answer. Never rejects; the body has to be read or destroyed. */
-  async open(exchange: Exchange, { base, path, body }: Onward): Promise<Forwarded<Readable>> {
+  /**
+   * Sends the request on and waits for the head of the answer, until `signal` aborts for the reason that it gives. Never
+   * rejects; the body has to be read or destroyed.
+   */
+  async open(
+    exchange: Exchange,
+    { base, path, body }: Onward,
+    signal: AbortSignal,
+  ): Promise<Forwarded<Readable>> {
     try {
       const { method } = exchange.request;
       // Not undici's `request`, which would resolve the dots in a key and cut it at a #.
@@ -123,6 +130,7 @@ export class Forwarder {
           method === 'POST' || method === 'PUT' || method === 'DELETE' || method === 'HEAD' ? method : 'GET',
         headers: this.#headersFor(exchange),
         body,
+        signal,
       });
       const misdirected = answer.headers[FORWARDED_HEADER.toLowerCase()];
       if (misdirected === WRONG_NODE || misdirected === MOVED) {
