@@ -7,7 +7,7 @@ import { readAnswer, versionsIn } from './answers.ts';
 import { attempt } from './attempt.ts';
 import type { Recorder } from './recorder.ts';
 import { requestFor, writes } from './requests.ts';
-import type { Workload } from './workload.ts';
+import type { Work } from './workload.ts';
 
 const RETRY_MS = 25;
 const REST_MS = 30;
@@ -22,10 +22,14 @@ const WITHOUT_ID = 0.25;
 export interface ClientOptions {
   readonly name: string;
   readonly random: Prng;
-  readonly workload: Workload;
+  readonly workload: Work;
   readonly recorder: Recorder;
   /** The URLs of the nodes that may be called. */
   readonly targets: () => readonly string[];
+  /** Told the URL from `targets` at which an attempt began that got no answer. */
+  readonly unanswered?: (target: string) => void;
+  /** How long an attempt may take: each draws one of these. */
+  readonly timeoutsMs?: readonly number[];
 }
 
 /** One client: calls one after the other, at any node, each tried again until it is answered or the client has had enough. */
@@ -117,12 +121,21 @@ class CallUnderWay {
 
   /** Whether the call has come to its end by it. */
   async #attempt(): Promise<boolean> {
-    const { random, targets, agent, abandoned, recorder } = this.#options;
+    const {
+      random,
+      targets,
+      unanswered,
+      timeoutsMs = TIMEOUTS_MS,
+      agent,
+      abandoned,
+      recorder,
+    } = this.#options;
+    const base = random.pick(targets());
     const done = await attempt(requestFor(this.#asked), {
-      base: random.pick(targets()),
+      base,
       headers: this.#givenId === null ? {} : { 'idempotency-key': this.#givenId },
       requestIdInQuery: this.#foundId,
-      timeoutMs: random.pick(TIMEOUTS_MS),
+      timeoutMs: random.pick(timeoutsMs),
       signal: abandoned,
       dispatcher: agent,
     });
@@ -131,6 +144,7 @@ class CallUnderWay {
       // A redirect that names an id comes from a node where the write may go on.
       this.#uncertain ||= done.sent || done.requestId !== null;
       recorder.missed(done.why);
+      unanswered?.(base);
       return false;
     }
     const reading = readAnswer(this.#asked, done.answer);

@@ -4,7 +4,6 @@ import type { Asked, Call, Told } from '../../src/simulator/history.ts';
 import { readAnswer } from './answers.ts';
 import { attempt } from './attempt.ts';
 import { requestFor } from './requests.ts';
-import type { Testbed } from './testbed.ts';
 import type { Workload } from './workload.ts';
 
 const AGREE_MS_MAX = 15_000;
@@ -12,13 +11,20 @@ const ANSWER_MS_MAX = 2000;
 const AT_ONCE = 4;
 const AGAIN_MS = 100;
 
+/** Where the final reads go. */
+interface Cluster {
+  /** The chain now, head first. */
+  members(): Promise<readonly string[]>;
+  url(name: string): string;
+}
+
 /**
  * Reads all keys of a round at every member, which has to answer by itself (reads have to be `any`), until all say the same:
  * nothing but expiry may change them any more. @returns the reads, and in words what is wrong, or `null`.
  */
 export async function readAtEveryMember(
-  bed: Testbed,
-  workload: Workload,
+  bed: Cluster,
+  workload: Pick<Workload, 'keys' | 'groups'>,
 ): Promise<{ readonly calls: readonly Call[]; readonly wrong: string | null }> {
   const asked: readonly Asked[] = [
     ...workload.keys.map(
@@ -46,7 +52,7 @@ export async function readAtEveryMember(
 
 /** What one member says to each, as text. */
 async function readAt(
-  bed: Testbed,
+  bed: Cluster,
   member: string,
   { asked, agent, calls }: { asked: readonly Asked[]; agent: Agent; calls: Call[] },
 ): Promise<readonly string[]> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { UNDER_UP } from '../../src/server/parent.ts';
 import { PROJECT } from '../support/source-files.ts';
 
+const CATENA = join(PROJECT, 'src/cli/main.ts');
 const TAIL_LINES = 30;
 
 /** What to run, and where its log goes. */
@@ -14,6 +15,8 @@ export interface ProcessOptions {
   readonly args: readonly string[];
   readonly logFile: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** A command that becomes the one that stands behind it, such as one that goes to another host first; none by default. */
+  readonly by?: readonly string[];
 }
 
 /** A node or a coordinator that is started, killed and stopped again and again. */
@@ -43,10 +46,11 @@ export class ManagedProcess {
   /** Does nothing when it runs. */
   start(): void {
     if (this.#child !== null) return;
-    const { args, logFile, environment } = this.#options;
+    const { args, logFile, environment, by = [] } = this.#options;
+    const [program = process.execPath, ...rest] = [...by, process.execPath, CATENA, ...args];
     const log = openSync(logFile, 'a');
     // Ctrl-C at a terminal goes to its whole process group: theirs is another. Over the channel they learn when we are gone.
-    const child = spawn(process.execPath, [join(PROJECT, 'src/cli/main.ts'), ...args], {
+    const child = spawn(program, rest, {
       detached: true,
       env: { ...withoutCatena(process.env), ...environment, [UNDER_UP]: '1' },
       stdio: ['ignore', log, log, 'ipc'],

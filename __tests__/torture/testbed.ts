@@ -11,6 +11,7 @@ import { type Door, PeerNetwork } from './peer-network.ts';
 import type { Edit } from './schedule.ts';
 import { SmallDisk } from './small-disk.ts';
 import { findFaketime, WallClock } from './wall-clock.ts';
+import { whatIsNotWhole } from './wholeness.ts';
 
 const NODES = ['n1', 'n2', 'n3', 'n4'];
 const COORDINATOR = 'c1';
@@ -211,28 +212,10 @@ export class Testbed {
 
   /** `null` when all is as it should be. */
   async #look(): Promise<string | null> {
-    const { configuration, topology } = await this.view();
-    if (configuration === null) return 'no configuration';
-    const members = configuration.members.map(({ node }) => node);
-    const states = await Promise.all(members.map((name) => this.#json(name, '/status')));
-    const ready = states.every(({ epoch, ready }) => epoch === configuration.epoch && ready === true);
-    const count = Math.min(topology.replicas, topology.chain.length);
-    const settled =
-      members.length === count &&
-      members.every((name) => topology.chain.includes(name)) &&
-      configuration.joiner === null &&
-      !configuration.sealed;
-    if (ready && settled) return null;
-    const brief = states.map(({ node, epoch, role, ready, phase, problem, sessions }) => ({
-      node,
-      epoch,
-      role,
-      ready,
-      phase,
-      problem,
-      sessions,
-    }));
-    return `${JSON.stringify(configuration)}\n${brief.map((state) => JSON.stringify(state)).join('\n')}`;
+    return whatIsNotWhole({
+      view: () => this.view(),
+      status: (name) => this.#json(name, '/status'),
+    });
   }
 
   /** Taken for what such a page is: a wrong one shows in whoever looks at it. */

@@ -15,11 +15,18 @@ const TTL_MS = { least: 300, most: 5000 };
 
 type Draw = (random: Prng) => Asked;
 
+/** What clients are to do. */
+export interface Work {
+  next(random: Prng): Asked;
+  /** A client was told that this key has, or had, this version. */
+  seen(key: string, version: number): void;
+}
+
 /**
  * What clients ask for in one round, on keys of its own. Keys that a batch or a page ties together are few and apart from
  * the others: the checker has to judge them at once.
  */
-export class Workload {
+export class Workload implements Work {
   readonly groups: readonly string[];
   readonly keys: readonly string[];
   readonly #texts: readonly string[];
