@@ -164,6 +164,19 @@ describe('nobody is dropped', () => {
     expect(story.configuration?.epoch).toBe(1);
   });
 
+  test('for finding the way back later than another when the coordinator was cut off', () => {
+    const story = serving();
+    story.tick(3000);
+    for (let beats = 0; beats < 40; beats++) {
+      story.beat('n1');
+      story.tick();
+    }
+    expect(story.configuration?.epoch).toBe(1);
+    for (const name of ['n2', 'n3']) story.beat(name);
+    story.tick();
+    expect(story.configuration?.epoch).toBe(1);
+  });
+
   test('for being silent while the coordinator itself stood still', () => {
     const story = serving();
     story.monotonicMs += 60_000;

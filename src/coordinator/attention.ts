@@ -5,8 +5,9 @@
 export class Attention {
   #hearingMs = 0;
   #lastMs: number | null = null;
-  /** On this clock, when any node was heard last. */
+  /** On this clock, when any node was heard last; and by the monotonic one. */
   #heardMs = 0;
+  #heardAtMs: number | null = null;
 
   /**
    * @param monotonicMs - the time now.
@@ -18,9 +19,12 @@ export class Attention {
     return this.#hearingMs;
   }
 
-  /** A heartbeat has come; `advance` was called for it. */
-  heard(): void {
+  /** A heartbeat has come; `advance` was called for it. @returns how long none had come before it, in ms. */
+  heard(monotonicMs: number): number {
+    const silentMs = monotonicMs - (this.#heardAtMs ?? monotonicMs);
     this.#heardMs = this.#hearingMs;
+    this.#heardAtMs = monotonicMs;
+    return silentMs;
   }
 
   #read(monotonicMs: number, gapMsMax: number): number {

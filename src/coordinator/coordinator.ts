@@ -137,7 +137,8 @@ export class Coordinator {
     if (hearing.kind === 'ignored') return [{ kind: 'hang-up', link, reason: hearing.reason }];
     const effects: CoordinatorEffect[] = [];
     const { node, storeId, boot } = report.incarnation;
-    this.#attention.heard();
+    const { suspectAfterMs } = this.topology?.topology.timing ?? { suspectAfterMs: 0 };
+    if (this.#attention.heard(monotonicMs) >= suspectAfterMs) this.#outlook.hearsAgain(nowMs);
     this.#clocks.heard(report, monotonicMs);
     this.#heardAt.set(node, monotonicMs);
     if (hearing.replaced !== null) {

@@ -23,6 +23,8 @@ const DOUBT_SUSPICIONS = 4;
 export class Outlook {
   readonly #detector = new FailureDetector();
   readonly #patience = new Patience();
+  /** When the coordinator could hear again, after nobody was heard for a while. */
+  #hearsAgainMs: number | null = null;
   readonly #joiners = new Backoff<NodeId>({ restMsMax: JOINER_REST_MS_MAX });
   readonly #seals = new Backoff<'seal'>({ restMsMax: SEAL_REST_MS_MAX });
   #epoch: { readonly epoch: Epoch; readonly sinceMs: number } | null = null;
@@ -38,6 +40,11 @@ export class Outlook {
     const hearing = this.#detector.hears(link, report, nowMs);
     if (hearing.kind === 'heard') this.#patience.hears(report.incarnation, nowMs);
     return hearing;
+  }
+
+  /** The first heartbeat came after a time without any: the others may need longer to find the way back. */
+  hearsAgain(nowMs: number): void {
+    this.#hearsAgainMs = nowMs;
   }
 
   closed(link: LinkId): NodeId | null {
@@ -157,6 +164,9 @@ export class Outlook {
     const { suspectAfterMs, stallAfterMs } = topology.timing;
     const last = this.#detector.last(node);
     const recoveringSinceMs = last?.recoveringSinceMs ?? nowMs;
+    const patienceMs = this.#patience.of(node, suspectAfterMs);
+    // Nothing was heard of it since the coordinator started, or since it was cut off itself.
+    const missed = last === undefined || (this.#hearsAgainMs !== null && last.atMs < this.#hearsAgainMs);
     return {
       last: last?.report ?? null,
       heard: this.#detector.report(node, { nowMs, withinMs: suspectAfterMs }) !== undefined,
@@ -164,8 +174,7 @@ export class Outlook {
       silentMs: nowMs - (last?.atMs ?? 0),
       refusedMs: this.#detector.refusedMs(node),
       recoveringMs: nowMs - recoveringSinceMs,
-      patienceMs:
-        last === undefined ? Math.max(suspectAfterMs, stallAfterMs) : this.#patience.of(node, suspectAfterMs),
+      patienceMs: missed ? Math.max(patienceMs, stallAfterMs) : patienceMs,
       resting: this.#joiners.resting(node, nowMs),
     };
   }
