@@ -34,6 +34,16 @@ test('one that is silent itself is not given the time to blame others', () => {
   expect(lastRemovalOf(story)?.reason).toBe("n2 can't be reached by n3");
 });
 
+test('nor is one that went silent while the coordinator was cut off itself, when its neighbours miss it', () => {
+  const story = serving();
+  story.tick(600);
+  story.node('n2').frozen = true;
+  blames(story, 'n1', 'n2');
+  blames(story, 'n3', 'n2');
+  story.go(5);
+  expect(names(story)).toEqual(['n1', 'n3', 'n4']);
+});
+
 test('what a node says of others than its neighbours counts for nothing', () => {
   const story = serving();
   blames(story, 'n1', 'n3', 'n4');

@@ -81,6 +81,19 @@ describe('the time of a configuration (PROTOCOL.md §9)', () => {
     expect(Math.abs(leapMs(story, before))).toBeLessThan(3000);
   });
 
+  test('goes on though the coordinator comes back with a clock that is hours behind', () => {
+    const story = running();
+    const before = nowOf(story);
+    story.startCoordinator();
+    // Ten hours later by all clocks but one.
+    go(story, 10, 10 * HOUR_MS);
+    for (const node of nodesOf(story)) node.says = { wallMs: rightMs(story) + 10 * HOUR_MS, ready: true };
+    story.node('n3').says = { phase: 'stopping', wallMs: rightMs(story) + 10 * HOUR_MS };
+    story.go(1);
+    expect(story.configuration?.members).toHaveLength(2);
+    expect(Math.abs(leapMs(story, before) - 10 * HOUR_MS)).toBeLessThan(3000);
+  });
+
   test('is not led astray by the one wall clock that is the coordinator’s own', () => {
     const story = running();
     const before = nowOf(story);

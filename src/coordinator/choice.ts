@@ -3,14 +3,14 @@ import { NO_EPOCH, type NodeId } from '../base/ids.ts';
 import type { HeartbeatAnswer, NodeReport } from '../protocol/messages.ts';
 import type { CoordinatorEffect } from './events.ts';
 import { configurationOf, namesOf } from './membership.ts';
-import { HISTORY_MAX, type HistoryRecord, type Register } from './register.ts';
+import { HISTORY_MAX, type HistoryRecord, type Register, type WallClocks } from './register.ts';
 import type { Change } from './rule.ts';
 
-/** The register with a change made. `time` is for people, in ISO 8601; `timeMs` is for the configuration. */
+/** The register with a change made at that moment. `time` is for people, in ISO 8601; `timeMs` is for the configuration. */
 export function withChange(
   register: Register,
   change: Change,
-  at: { readonly timeMs: number; readonly time: string },
+  at: { readonly timeMs: number; readonly time: string; readonly clocks: WallClocks },
 ): Register {
   const { topology, configuration: last } = register;
   assert(topology !== null, () => 'a configuration without a topology');
@@ -26,6 +26,7 @@ export function withChange(
   return {
     ...register,
     configuration,
+    clocks: at.clocks,
     ready: change.ready,
     topology: { ...topology, version: change.topologyVersion ?? topology.version },
     arranging: change.arranging ?? register.arranging,

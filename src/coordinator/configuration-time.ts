@@ -1,41 +1,44 @@
-import type { Epoch } from '../base/ids.ts';
+import type { Epoch, NodeId } from '../base/ids.ts';
 import type { Now } from '../base/now.ts';
 import { medianMs } from './membership.ts';
-import type { Register } from './register.ts';
+import type { Register, WallClocks } from './register.ts';
 
 /** The least that has gone by when the monotonic clock says so much: clocks run at rates within 10 % of each other. */
 const SLOWEST = 0.9;
 
 /**
- * The times of configurations, from which log clocks start (PROTOCOL.md §9). The first has the median of all wall clocks; each
- * later one is later than the last by what has gone by, and not by what the clocks differ: whose clocks are known changes with
- * every failure, and were they an hour apart, keys would expire an hour early with one of those.
+ * The times of configurations, from which log clocks start (PROTOCOL.md §9). The first has the median of all wall clocks. Each
+ * later one is later than the last by what has gone by, in which every clock is compared with itself: whose clocks are known changes
+ * with every failure, and were they an hour apart, a median of what they show would leap by an hour.
  */
 export class ConfigurationTime {
   /** When this process chose the last one, by its monotonic clock. */
   #chosen: { readonly epoch: Epoch; readonly monotonicMs: number } | null = null;
 
   /**
-   * The time of the next configuration, in ms. It goes ahead of what the monotonic clock says, as it must when this process or its machine
-   * was away, only as far as both the coordinator's wall clock and the median of all say that time has gone by.
-   *
-   * @param clocksMs - what the wall clocks of the nodes show, as far as they are known.
+   * The time of the next configuration, in ms: no less than what the monotonic clock says, and as much more, when this process or its
+   * machine was away, as the median of the wall clocks says.
    */
-  next(register: Register, clocksMs: readonly number[], now: Now): number {
-    const median = medianMs([...clocksMs, now.wallMs]);
-    const { configuration, history } = register;
-    const item = history.at(-1);
-    if (configuration === null || item?.epoch !== configuration.epoch) return median;
-    const lastMs = configuration.timeMs;
-    const sinceMs =
-      this.#chosen?.epoch === configuration.epoch ? now.monotonicMs - this.#chosen.monotonicMs : 0;
-    const leastMs = lastMs + SLOWEST * sinceMs;
-    const byOwnClock = lastMs + now.wallMs - Date.parse(item.time);
-    return Math.round(Math.max(leastMs, Math.min(median, byOwnClock)));
+  next({ configuration, clocks }: Register, now: WallClocks, monotonicMs: number): number {
+    if (configuration === null || clocks === null) return medianMs([...Object.values(now.nodes), now.own]);
+    const sinceMs = this.#chosen?.epoch === configuration.epoch ? monotonicMs - this.#chosen.monotonicMs : 0;
+    const goneByMs = Math.max(SLOWEST * sinceMs, medianMs(goneByOf(clocks, now)));
+    return Math.round(configuration.timeMs + goneByMs);
   }
 
   /** That configuration was chosen now. */
   chose(epoch: Epoch, { monotonicMs }: Now): void {
     this.#chosen = { epoch, monotonicMs };
   }
+}
+
+/** What has gone by from one moment to another by each of the clocks that are known of both, in ms. */
+function goneByOf(then: WallClocks, now: WallClocks): number[] {
+  const nodes = Object.keys(now.nodes) as NodeId[];
+  const byNodes = nodes.flatMap((node) => {
+    const before = then.nodes[node];
+    const after = now.nodes[node];
+    return before === undefined || after === undefined ? [] : [after - before];
+  });
+  return [...byNodes, now.own - then.own];
 }

@@ -291,10 +291,11 @@ export class Coordinator {
   }
 
   #changed(register: Register, change: Change, view: View, now: Now): Register {
-    const clocksMs = this.#clocks.read(view.heard.keys(), now.monotonicMs);
-    const timeMs = this.#time.next(register, clocksMs, now);
+    const nodes = Object.fromEntries(this.#clocks.read(view.heard.keys(), now.monotonicMs));
+    const clocks = { own: now.wallMs, nodes };
+    const timeMs = this.#time.next(register, clocks, now.monotonicMs);
     this.#time.chose(change.chain.epoch, now);
-    return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString() });
+    return withChange(register, change, { timeMs, time: new Date(now.wallMs).toISOString(), clocks });
   }
 
   #wait(turn: Turn, waits: readonly string[]): void {

@@ -28,10 +28,12 @@ export class NodeClocks {
   }
 
   /** What the wall clocks of those nodes show now that were ever heard, in ms since 1970. */
-  read(nodes: Iterable<NodeId>, monotonicMs: number): number[] {
-    return [...nodes].flatMap((node) => {
+  read(nodes: Iterable<NodeId>, monotonicMs: number): ReadonlyMap<NodeId, number> {
+    const walls = new Map<NodeId, number>();
+    for (const node of nodes) {
       const readings = this.#readings.get(node);
-      return readings === undefined ? [] : [monotonicMs + Math.max(...readings.aheadMs)];
-    });
+      if (readings !== undefined) walls.set(node, monotonicMs + Math.max(...readings.aheadMs));
+    }
+    return walls;
   }
 }

@@ -174,7 +174,8 @@ export class Outlook {
       silentMs: nowMs - (last?.atMs ?? 0),
       refusedMs: this.#detector.refusedMs(node),
       recoveringMs: nowMs - recoveringSinceMs,
-      patienceMs: missed ? Math.max(patienceMs, stallAfterMs) : patienceMs,
+      silentMsMax: missed ? Math.max(patienceMs, stallAfterMs) : patienceMs,
+      patienceMs,
       resting: this.#joiners.resting(node, nowMs),
     };
   }

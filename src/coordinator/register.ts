@@ -16,10 +16,18 @@ export interface HistoryRecord {
   readonly members: readonly NodeId[];
 }
 
+/** What wall clocks showed at one moment, in ms since 1970: the coordinator's own, and those of the nodes that it had heard. */
+export interface WallClocks {
+  readonly own: number;
+  readonly nodes: Readonly<Record<NodeId, number>>;
+}
+
 /** All that a coordinator must not forget. It is on disk before anything in it is told to anyone. PROTOCOL.md §6. */
 export interface Register {
   /** The one chosen last; `null` before the first, and when the register was lost. */
   readonly configuration: Configuration | null;
+  /** When that was chosen; `null` when it isn't known. */
+  readonly clocks: WallClocks | null;
   /** Members that have reported themselves ready, kept across epochs and restarts in place. PROTOCOL.md §5. */
   readonly ready: readonly NodeId[];
   /** What the cluster should be; `null` until a file was taken. */
@@ -40,6 +48,7 @@ export const REGISTER_BYTES_MAX = 16 * 1024 * 1024;
 /** What a coordinator starts from when its directory holds no register. */
 export const EMPTY_REGISTER: Register = {
   configuration: null,
+  clocks: null,
   ready: [],
   topology: null,
   arranging: false,
@@ -133,6 +142,10 @@ const registerSchema = z.object({
       timeMs: z.number(),
     })
     .nullable(),
+  clocks: z
+    .object({ own: z.number(), nodes: z.record(node, z.number()) })
+    .nullable()
+    .default(null),
   ready: z.array(node),
   topology: z
     .object({

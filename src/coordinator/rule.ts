@@ -19,6 +19,8 @@ export interface Sight {
   /** For how long its present incarnation has been reading its log. */
   readonly recoveringMs: number;
   /** How long it may be silent before it is taken for lost. */
+  readonly silentMsMax: number;
+  /** The same by its own past alone, whatever the coordinator missed: that by which its neighbours' complaints count. */
   readonly patienceMs: number;
   /** It was struck out as joiner a short while ago, and is not to be tried yet. */
   readonly resting: boolean;

@@ -97,9 +97,9 @@ function heardStanding(member: Incarnation, last: NodeReport, sight: Sight, timi
 
 /** Evidence against a node that is not heard: how it is said, or `null` while there is not enough. */
 export function absence(node: NodeId, sight: Sight, { heartbeatMs }: Timing): string | null {
-  const { refusedMs, silentMs, patienceMs, last, linked } = sight;
+  const { refusedMs, silentMs, silentMsMax, last, linked } = sight;
   const refused = !linked && refusedMs !== null && refusedMs >= heartbeatMs;
-  const lost = silentMs >= patienceMs;
+  const lost = silentMs >= silentMsMax;
   // A coordinator that has just started would else remove, one by one, those that come up with it.
   if (last === null && !lost) return null;
   if (refused) return `${node} refused connections for ${inMs(refusedMs)}`;
