@@ -13,6 +13,10 @@
 # topology/docker.json and in a compose project of its own, and takes all of it away at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# The containers' user has to read the topology.
+umask 022
+# Nothing here is to go through a proxy.
+export no_proxy='*' NO_PROXY='*'
 
 export COMPOSE_PROJECT_NAME=catena-tour
 # CATENA_TOUR_OVERRIDE: one more compose file, by which tests make the containers' world harder.
@@ -20,6 +24,7 @@ export COMPOSE_FILE=docker/compose.yaml${CATENA_TOUR_OVERRIDE:+:$CATENA_TOUR_OVE
 export COMPOSE_PROFILES=
 PORTS='4460 4466 4467 4468 4469'
 COORDINATOR=http://localhost:4460
+TAKE_AWAY="docker compose -f docker/compose.yaml -p $COMPOSE_PROJECT_NAME --profile spare down -v"
 # A condition that does not come true within this has failed.
 WAIT_S_MAX=60
 
@@ -128,14 +133,16 @@ tour() {
   ok "all are back with what was on their disks: $(chain)"
 
   step 'Stop in order, and start again'
-  end_load
+  gap_of 'all are stopped and started'
   started=$(now_ms)
   run 'docker compose stop'
   stop_ms=$(($(now_ms) - started))
   ended_in_order
   [ $stop_ms -lt 5000 ] || fail "stopping took $(seconds $stop_ms), and should take less than 5 s"
-  ok "stopped in $(seconds $stop_ms)"
   run 'docker compose up -d --wait'
+  writes_go_on
+  end_load
+  ok "stopped within $(seconds $stop_ms), in the middle of it all"
 
   step 'Count'
   count
@@ -155,7 +162,7 @@ chain_is() { chain_is_now "$1" || fail "the chain is '$(chain)' and not '$1'"; }
 chain_has() { case " $(chain) " in *" $1 "*) ;; *) return 1 ;; esac; }
 chain_lacks() { local now; now=$(chain) && [ -n "$now" ] && case " $now " in *" $1 "*) return 1 ;; esac; }
 accepted() { curl -s --max-time 2 $COORDINATOR/topology | grep -q '"problem":null'; }
-refused() { ! accepted; }
+refused() { curl -s --max-time 2 $COORDINATOR/topology | grep -q '"problem":"'; }
 
 # edit REPLICAS 'CHAIN': writes them into the topology file, as an editor would: another file in its place.
 edit() {
@@ -307,7 +314,7 @@ step() {
   printf '\n%s%s. %s%s\n' "$bold" "$number" "$1" "$plain"
   if [ -n "$by_step" ]; then
     printf '   (Enter goes on) '
-    read -r _ < /dev/tty
+    read -r _ || fail 'there is nobody to press Enter'
   fi
 }
 say() { printf '   %s\n' "$1"; }
@@ -367,8 +374,8 @@ prepare() {
   done
   docker compose version > /dev/null 2>&1 || stop_with "'docker compose' is not there: install version 2 of compose"
   docker info > /dev/null 2>&1 || stop_with "docker can't reach its engine: $(docker info 2>&1 | tail -n 1)"
-  if [ -n "$(docker compose ps -aq)" ]; then
-    stop_with "there are containers of an earlier tour; take them away: docker compose -p $COMPOSE_PROJECT_NAME down -v"
+  if [ -n "$(left_over)" ]; then
+    stop_with "containers or volumes of an earlier tour are there; take them away: $TAKE_AWAY"
   fi
   for each in $PORTS; do
     ! (: < "/dev/tcp/127.0.0.1/$each") 2> /dev/null ||
@@ -377,6 +384,21 @@ prepare() {
   if [ -n "$build" ] || ! docker image inspect catena > /dev/null 2>&1; then
     docker compose build node-1 || stop_with 'the image could not be built: read what the builder said above'
   fi
+}
+
+left_over() {
+  local label=label=com.docker.compose.project=$COMPOSE_PROJECT_NAME
+  docker ps -aq --filter $label
+  docker volume ls -q --filter $label
+}
+
+# In a process group of its own: an impatient second Ctrl-C would end docker in the middle of it.
+take_away() {
+  set -m
+  COMPOSE_PROFILES=spare docker compose down -v --remove-orphans > "$work/errors" 2>&1 &
+  wait $! || cat "$work/errors" >&2
+  set +m
+  [ -z "$(left_over)" ] || echo "Not all could be taken away. Do it with: $TAKE_AWAY" >&2
 }
 
 # Also when a step has failed or somebody pressed Ctrl-C.
@@ -388,7 +410,7 @@ end() {
     kill $writer $reader 2> /dev/null || true
     wait $writer $reader 2> /dev/null || true
   fi
-  if [ $code != 0 ] && [ "$number" -gt 0 ]; then
+  if [ $code = 1 ] && [ "$number" -gt 0 ]; then
     printf '\nThe last lines of each log, and the configurations:\n' >&2
     docker compose logs --no-color --tail 8 >&2 || true
     curl -s --max-time 2 $COORDINATOR/history >&2 || true
@@ -396,9 +418,10 @@ end() {
   fi
   if [ -n "$keep" ] && [ $code = 0 ]; then
     echo "Everything is left running, with its topology in $work/topology. To take it away:"
-    echo "  docker compose -p $COMPOSE_PROJECT_NAME down -v && rm -r $work"
+    echo "  $TAKE_AWAY && rm -r $work"
   else
-    COMPOSE_PROFILES=spare docker compose down -v --remove-orphans > "$work/errors" 2>&1 || cat "$work/errors" >&2
+    [ $code = 0 ] || echo 'Taking everything away …' >&2
+    take_away
     rm -rf "$work"
   fi
   exit $code
@@ -423,10 +446,11 @@ if [ -t 1 ]; then
 fi
 
 prepare
-work=$(mktemp -d)
+# Here, since Docker may not be allowed to mount the directory for temporary files.
+work=$(mktemp -d "$PWD/docker/.tour.XXXXXX")
 mkdir "$work/topology"
 cp topology/docker.json topology/topology.schema.json "$work/topology"
-chmod -R a+rX "$work/topology"
+chmod -R a+rX "$work"
 export CATENA_TOPOLOGY_DIRECTORY=$work/topology
 trap end EXIT
 trap 'exit 130' INT

@@ -119,6 +119,15 @@ class Targets {
 
   #looked({ to, url }: { to: string; url: string }): Hop {
     const there = this.#byEndpoint.get(keyOf(url));
+    const found = there?.seen.found;
+    // Whoever the file has there: the request ends where it should.
+    if (
+      there !== undefined &&
+      found?.kind === 'catena' &&
+      found.node === to &&
+      isOfCluster(found, this.#file)
+    )
+      return { to, url, target: there.seen, right: true };
     if (there?.process.name !== to) return { to, url, target: null, right: false };
     return { to, url, target: there.seen, right: isRight(there.process, there.seen.found, this.#file) };
   }
