@@ -19,6 +19,7 @@ const keyRoutes = ['/get/', '/set/', '/delete/', '/increment/', '/expire/'] as c
 const pages = [
   '/keys',
   '/export',
+  '/watch',
   '/batch',
   '/topology',
   '/status',
@@ -33,7 +34,7 @@ const others = [
   '//',
   '/get',
   '/keys/',
-  '/watch',
+  '/watch/',
   '*',
   '/%',
   '/..;/',

@@ -46,14 +46,16 @@ export interface ChainOptions {
   readonly limits?: Partial<Topology['limits']>;
   readonly origins?: readonly string[];
   readonly clock?: Clock;
+  /** What the store's recent changes may weigh. */
+  readonly changeBytesMax?: number;
 }
 
 /** Nodes that make a chain in this order over one store, until the test ends. */
 export async function startChain<Name extends string>(
   names: readonly Name[],
-  { httpLimits, clock = systemClock, ...more }: ChainOptions = {},
+  { httpLimits, clock = systemClock, changeBytesMax, ...more }: ChainOptions = {},
 ): Promise<Record<Name, TestNode> & { readonly store: FakeStore }> {
-  const store = new FakeStore();
+  const store = new FakeStore(changeBytesMax);
   const configuration = fakeConfiguration(names);
   const topology = fakeTopology({}, more);
   const nodes = new Map<Name, TestNode>();

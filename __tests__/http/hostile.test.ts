@@ -89,7 +89,7 @@ describe('a key', () => {
 });
 
 describe('a wrong path or method', () => {
-  test.each(['/nothing', '/get', '/getx/a', '/keys/', '//', '/watch', '/%', '/%2Fget/a', '/..'])(
+  test.each(['/nothing', '/get', '/getx/a', '/keys/', '//', '/watch/', '/%', '/%2Fget/a', '/..'])(
     '%s is a 404 that lists the paths',
     async (path) => {
       const { port } = await startNode();

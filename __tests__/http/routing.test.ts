@@ -1,7 +1,9 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { epoch, nodeId, requestId } from '../../src/base/ids.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { fakeConfiguration } from '../support/fake-node-service.ts';
+import { fakeConfiguration, fakeTopology } from '../support/fake-node-service.ts';
 import { call, openSocket, parseAnswer, raw, rawRequest, startChain } from './harness.ts';
 
 const NAMES = ['n1', 'n2', 'n3'] as const;
@@ -398,6 +400,23 @@ describe('forward=true', () => {
     n1.service.write = () => new Promise(() => {});
     const write = await call(`${n2.url}/set/a?forward=true`, { method: 'PUT', body: 'x' });
     expect(write).toMatchObject({ status: 503, body: { type: 'urn:catena:problem:outcome-unknown' } });
+  });
+
+  test('an answer that has begun may take as long as it goes on', async () => {
+    const { n1, n2 } = await startChain(NAMES, { clock: hastyClock() });
+    const slow = createServer((_, response) => {
+      response.write('"slow');
+      // Many looks of the node that sent the request on, each a second by its clock.
+      setTimeout(() => response.end('ly"'), 500);
+    });
+    const port = await new Promise<number>((resolve) => {
+      slow.listen(0, '127.0.0.1', () => resolve((slow.address() as AddressInfo).port));
+    });
+    n2.service.topologyNow = fakeTopology({ n1: n1.port, n2: n2.port, n3: port });
+    const answer = await call(`${n2.url}/get/a?forward=true`);
+    slow.close();
+    expect(answer.status).toBe(200);
+    expect(answer.body).toBe('"slowly"');
   });
 
   test('to a node that is gone is 503 FORWARD_FAILED for a read and for a write that was never sent', async () => {

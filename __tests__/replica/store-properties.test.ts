@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { NO_SEQ, type RequestId, type Seq } from '../../src/base/ids.ts';
+import { NO_SEQ, type RequestId, type Seq, seq } from '../../src/base/ids.ts';
 import type { Command, Condition, Operation } from '../../src/protocol/command.ts';
 import type { Entry } from '../../src/protocol/entry.ts';
 import { Store } from '../../src/replica/store.ts';
@@ -21,6 +21,7 @@ import {
   value,
   version,
 } from '../support/builders.ts';
+import { changesAfter } from '../support/changes.ts';
 import { ModelStore } from '../support/model-store.ts';
 
 const START_MS = 1_000_000;
@@ -103,6 +104,22 @@ function apply(store: Store, entries: readonly Entry[]): Store {
   return store;
 }
 
+function restoredFrom(store: Store): Store {
+  const { header, rows } = store.snapshot();
+  const restored = new Store();
+  restored.restore(header);
+  for (const row of rows()) restored.restoreRow(row);
+  restored.restored();
+  return restored;
+}
+
+/** What the keys hold but their expiry, which is no change of a value. */
+function valuesOf(store: Store): Map<string, object> {
+  return new Map(
+    everything(store).map(({ key, record }) => [key, { ...record.value, version: record.version }]),
+  );
+}
+
 const everything = (store: Store) => [...store.entries('')];
 
 test('the store does what a naive model does, whatever is written to it', () => {
@@ -182,6 +199,36 @@ test('stores that apply the same entries are equal, and a restored one goes on a
       expect(restored.digest()).toBe(original.digest());
     }),
     { numRuns: 200 },
+  );
+});
+
+test('the changes since any version, carried out on what was held then, give what is held now, on every replica alike', () => {
+  fc.assert(
+    fc.property(
+      steps,
+      fc.nat({ max: 60 }),
+      fc.constantFrom(0, 2_000, 1_000_000),
+      (all, cut, changeBytesMax) => {
+        const entries = entriesOf(all);
+        const since = Math.min(cut, entries.length);
+        const store = apply(new Store({ changeBytesMax }), entries.slice(0, since));
+        const held = valuesOf(store);
+        const restored = restoredFrom(store);
+        apply(store, entries.slice(since));
+        apply(restored, entries.slice(since));
+
+        const both = seq(Math.max(store.changes.oldest, restored.changes.oldest));
+        expect(changesAfter(restored.changes, both)).toEqual(changesAfter(store.changes, both));
+        if (store.changes.oldest > since) return;
+        const changes = changesAfter(store.changes, seq(since));
+        for (const change of changes) {
+          if (change.kind === 'set') held.set(change.key, { ...change.value, version: change.version });
+          else expect(held.delete(change.key)).toBe(true);
+        }
+        expect(held).toEqual(valuesOf(store));
+      },
+    ),
+    { numRuns: 300 },
   );
 });
 

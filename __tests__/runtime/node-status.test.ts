@@ -29,6 +29,7 @@ function parts(replica: Replica | null, more: Partial<NodeParts> = {}): NodePart
     coordinatorConnected: true,
     waitingRequests: 0,
     reads: { clean: 0, dirty: 0 },
+    watching: { watchers: 0, cut: 0 },
     transfer: null,
     stalledMs: 0,
     trouble: null,

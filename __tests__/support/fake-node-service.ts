@@ -21,6 +21,7 @@ import {
 } from '../../src/protocol/command.ts';
 import type { Configuration, Incarnation, Role } from '../../src/protocol/configuration.ts';
 import type { Topology, VersionedTopology } from '../../src/protocol/topology.ts';
+import { ChangeLog } from '../../src/replica/change-log.ts';
 import type { WriteReply } from '../../src/replica/events.ts';
 import type {
   Health,
@@ -29,6 +30,8 @@ import type {
   NodeService,
   NodeStatus,
   Route,
+  Watch,
+  WatchListener,
 } from '../../src/runtime/node-service.ts';
 
 /** A topology of nodes n1… on these ports, all on the loopback, with the limits given. */
@@ -91,7 +94,29 @@ export class FakeStore {
   seq: Seq = seq(0);
   /** The log clock, in ms; tests move it. */
   nowMs = 1_700_000_000_000;
+  /** What was changed of late. */
+  readonly changes: ChangeLog;
   readonly #remembered = new Map<string, { command: string; outcome: Outcome }>();
+  readonly #listeners = new Set<() => void>();
+
+  /** @param changeBytesMax what `changes` may weigh. */
+  constructor(changeBytesMax?: number) {
+    this.changes = new ChangeLog(changeBytesMax === undefined ? {} : { bytesMax: changeBytesMax });
+  }
+
+  /** Calls whenever something was applied; returns how to stop that. */
+  onApplied(call: () => void): () => void {
+    this.#listeners.add(call);
+    return () => void this.#listeners.delete(call);
+  }
+
+  /** As a tick does. */
+  expireNow(key: string): void {
+    this.seq = seq(this.seq + 1);
+    this.changes.enter(this.seq, 'expire');
+    if (this.records.delete(key)) this.changes.note(key, undefined);
+    for (const call of this.#listeners) call();
+  }
 
   apply(command: Command, id: string | null): { outcome: Outcome; replayed: boolean } {
     const text = JSON.stringify(command);
@@ -101,25 +126,34 @@ export class FakeStore {
     }
     if (known !== undefined) return { outcome: known.outcome, replayed: true };
     this.seq = seq(this.seq + 1);
+    this.changes.enter(this.seq, 'delete');
     const atomic = command.kind === 'single' || (command.kind === 'batch' && command.atomic);
     const outcome = this.run(operationsOf(command), { atomic });
     if (id !== null) this.#remembered.set(id, { command: text, outcome: withoutValues(outcome) });
+    for (const call of this.#listeners) call();
     return { outcome, replayed: false };
   }
 
   run(operations: readonly Operation[], { atomic }: { atomic: boolean }): Outcome {
     const before = new Map(this.records);
+    const logged = this.changes.end;
     const results: OperationResult[] = [];
     for (const [index, operation] of operations.entries()) {
       const result = this.#one(operation);
       if (result.kind === 'failed' && atomic) {
         this.records.clear();
         for (const [key, record] of before) this.records.set(key, record);
+        this.changes.takeBack(logged);
         return { kind: 'refused', seq: this.seq, index, failure: result };
       }
       results.push(result);
     }
     return { kind: 'done', seq: this.seq, results };
+  }
+
+  #put(key: string, record: StoredRecord): void {
+    this.records.set(key, record);
+    this.changes.note(key, { ...record.value, version: record.version });
   }
 
   #one(operation: Operation): OperationResult {
@@ -132,15 +166,13 @@ export class FakeStore {
       case 'set': {
         if (!holds(operation.condition, version)) return failed('PRECONDITION_FAILED');
         const { ttlMs, value } = operation;
-        this.records.set(key, {
-          value,
-          version: this.seq,
-          expiresAtMs: ttlMs === null ? null : this.nowMs + ttlMs,
-        });
+        const expiresAtMs = ttlMs === null ? null : this.nowMs + ttlMs;
+        this.#put(key, { value, version: this.seq, expiresAtMs });
         return { kind: 'set', created: record === undefined };
       }
       case 'delete':
         if (!holds(operation.condition, version)) return failed('PRECONDITION_FAILED');
+        if (record !== undefined) this.changes.note(key, undefined);
         return { kind: 'deleted', deleted: this.records.delete(key) };
       case 'increment': {
         const text = record?.value.bytes ?? '0';
@@ -148,7 +180,7 @@ export class FakeStore {
         const sum = Number(text) + operation.by;
         if (!Number.isSafeInteger(sum)) return failed('OUT_OF_RANGE');
         const value = { bytes: String(sum), contentType: record?.value.contentType ?? 'application/json' };
-        this.records.set(key, { value, version: this.seq, expiresAtMs: record?.expiresAtMs ?? null });
+        this.#put(key, { value, version: this.seq, expiresAtMs: record?.expiresAtMs ?? null });
         return { kind: 'incremented', value: sum };
       }
       case 'expire':
@@ -198,6 +230,11 @@ export class FakeNodeService implements NodeService {
   unavailable: Extract<Route, { kind: 'unavailable' }> | null = null;
   healthNow: Health = { well: true, reason: null };
   readinessNow: Health = { well: true, reason: null };
+  readonly watchers = new Set<WatchListener>();
+  watchersMax = 1000;
+  /** Watchers that were cut off. */
+  cut = 0;
+  isNewest = true;
   #made = 0;
 
   constructor(
@@ -233,7 +270,8 @@ export class FakeNodeService implements NodeService {
     if (this.configurationNow === null || minEpoch > this.epoch()) return null;
     const { members, reads } = this.configurationNow;
     const isMember = members.some(({ node }) => node === this.node);
-    if (intent === 'read' && reads === 'any' && isMember) return { kind: 'here' };
+    const isAnyoneWelcome = intent === 'watch' || (intent === 'read' && reads === 'any');
+    if (isAnyoneWelcome && isMember) return { kind: 'here' };
     const target = intent === 'write' ? members[0] : members.at(-1);
     if (target === undefined) throw new AssertionError('a configuration has members');
     return target.node === this.node
@@ -274,6 +312,20 @@ export class FakeNodeService implements NodeService {
       .filter(([key]) => key.startsWith(prefix))
       .sort(([a], [b]) => compareUtf8(a, b))
       .map(([key, record]) => ({ key, record }));
+  }
+  watch(listener: WatchListener): Watch | null {
+    if (this.watchers.size >= this.watchersMax) return null;
+    const stop = this.store.onApplied(() => listener.changed());
+    this.watchers.add(listener);
+    const close = (how: 'left' | 'cut'): void => {
+      if (this.watchers.delete(listener) && how === 'cut') this.cut += 1;
+      stop();
+    };
+    return { changes: this.store.changes, isNewest: () => this.isNewest, close };
+  }
+  /** As when it leaves the chain. */
+  endWatches(reason: string): void {
+    for (const listener of this.watchers) listener.ended(reason);
   }
   logTimeMs(): number {
     return this.store.nowMs;

@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'OUT_OF_RANGE'
   | 'REQUEST_ID_REUSED'
   | 'REQUEST_ID_EXPIRED'
+  | 'GONE'
   // what the cluster can't do now
   | 'STORE_FULL'
   | 'READ_ONLY'

@@ -1,10 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 import { defined } from '../base/assert.ts';
-import { type Seq, seq } from '../base/ids.ts';
-import { BATCH_OPERATIONS_MAX, type Condition, type Operation, type Value } from '../protocol/command.ts';
+import { seq } from '../base/ids.ts';
+import type { Condition, Operation, Value } from '../protocol/command.ts';
 import type { Limits } from '../protocol/topology.ts';
+import {
+  BATCH_FIELDS,
+  BY_FIELD,
+  CONTENT_TYPE_FIELD,
+  ENCODING_FIELD,
+  type Field,
+  IF_VERSION_FIELD,
+  KEY_FIELD,
+  membersOf,
+  OPERATION_KINDS,
+  TTL_FIELD,
+  VERSION_FIELD,
+} from './parameters-batch.ts';
 import { Refusal } from './problem.ts';
-import { checkKey, TTL_EXPECTED, ttlMsFrom } from './request.ts';
+import { checkKey } from './request.ts';
 import { checkContentType, kindOf, valueFrom } from './value-format.ts';
 import { valueTexts } from './value-texts.ts';
 
@@ -16,15 +29,7 @@ export interface Batch {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What each operation may have beside `op` and `key`. */
-const FIELDS: Readonly<Record<Operation['op'], readonly string[]>> = {
-  set: ['value', 'encoding', 'contentType', 'ttl', 'ifVersion'],
-  get: [],
-  delete: ['ifVersion'],
-  increment: ['by'],
-  expire: ['ttl'],
-  check: ['version'],
-};
+const BATCH_MEMBERS = Object.keys(BATCH_FIELDS);
 
 /**
  * Reads the body of `POST /batch`.
@@ -35,11 +40,12 @@ export function parseBatch(body: Buffer, limits: Limits): Batch {
   const text = textOf(body);
   const batch = parseJson(text);
   if (!isFields(batch)) throw at('', 'BAD_REQUEST', 'send {"operations":[…]}');
-  refuseOthers(batch, ['operations', 'atomic'], '');
+  refuseOthers(batch, BATCH_MEMBERS, '');
   const { operations, atomic = true } = batch;
-  if (typeof atomic !== 'boolean') throw at('/atomic', 'BAD_PARAMETER', 'give true or false');
-  if (!Array.isArray(operations) || operations.length === 0 || operations.length > BATCH_OPERATIONS_MAX) {
-    throw at('/operations', 'BAD_PARAMETER', `give a list of 1 to ${BATCH_OPERATIONS_MAX} operations`);
+  if (typeof atomic !== 'boolean') throw at('/atomic', 'BAD_PARAMETER', BATCH_FIELDS.atomic.expected);
+  const { itemsMax, expected } = BATCH_FIELDS.operations;
+  if (!Array.isArray(operations) || operations.length === 0 || operations.length > itemsMax) {
+    throw at('/operations', 'BAD_PARAMETER', expected);
   }
   const texts = operations.some(holdsJson) ? valueTexts(text) : null;
   return {
@@ -84,7 +90,7 @@ class Reader {
 
   operation(): Operation {
     const op = this.#op();
-    refuseOthers(this.#fields, ['op', 'key', ...FIELDS[op]], this.#pointer);
+    refuseOthers(this.#fields, membersOf(op), this.#pointer);
     const key = this.#key();
     switch (op) {
       case 'set':
@@ -94,23 +100,24 @@ class Reader {
       case 'delete':
         return { op, key, condition: this.#condition() };
       case 'increment':
-        return { op, key, by: this.#integer('by', Number.MIN_SAFE_INTEGER) ?? 1 };
+        return { op, key, by: this.#read(BY_FIELD) ?? 1 };
       case 'expire':
         return { op, key, ttlMs: this.#ttlMs() };
       case 'check':
-        return { op, key, version: this.#version('version') ?? this.#missing('version') };
+        return { op, key, version: seq(this.#read(VERSION_FIELD) ?? this.#missing('version')) };
     }
   }
 
   #op(): Operation['op'] {
     const { op } = this.#fields;
-    if (typeof op === 'string' && Object.hasOwn(FIELDS, op)) return op as Operation['op'];
-    throw this.#bad('op', `give one of ${Object.keys(FIELDS).join(', ')}`);
+    const kind = OPERATION_KINDS.find((known) => known === op);
+    if (kind !== undefined) return kind;
+    throw this.#bad('op', `give one of ${OPERATION_KINDS.join(', ')}`);
   }
 
   #key(): string {
-    const { key } = this.#fields;
-    if (typeof key !== 'string') throw this.#bad('key', 'give a string');
+    const key = this.#read(KEY_FIELD);
+    if (key === undefined) throw this.#bad('key', KEY_FIELD.expected);
     return this.#within('key', () => checkKey(key, this.#limits.keyBytes));
   }
 
@@ -130,8 +137,7 @@ class Reader {
   }
 
   #bytes(value: unknown): { readonly bytes: Buffer; readonly contentType: string } {
-    const { encoding = 'utf8' } = this.#fields;
-    if (encoding !== 'utf8' && encoding !== 'base64') throw this.#bad('encoding', 'give "utf8" or "base64"');
+    const encoding = this.#read(ENCODING_FIELD) ?? 'utf8';
     const contentType = this.#contentType();
     if (typeof value !== 'string') {
       const type = contentType ?? 'application/json';
@@ -150,9 +156,8 @@ class Reader {
   }
 
   #contentType(): string | null {
-    const { contentType } = this.#fields;
+    const contentType = this.#read(CONTENT_TYPE_FIELD);
     if (contentType === undefined) return null;
-    if (typeof contentType !== 'string') throw this.#bad('contentType', 'give a string');
     return this.#within('contentType', () => checkContentType(contentType));
   }
 
@@ -163,28 +168,21 @@ class Reader {
   }
 
   #ttlMs(): number | null {
-    const { ttl } = this.#fields;
-    if (ttl === undefined || ttl === null) return null;
-    const ttlMs = typeof ttl === 'number' ? ttlMsFrom(ttl) : null;
-    if (ttlMs === null) throw this.#bad('ttl', TTL_EXPECTED);
-    return ttlMs;
+    return this.#read(TTL_FIELD) ?? null;
   }
 
   #condition(): Condition | null {
-    const version = this.#version('ifVersion');
-    return version === null ? null : { kind: 'version', version };
+    const version = this.#read(IF_VERSION_FIELD);
+    return version === undefined ? null : { kind: 'version', version: seq(version) };
   }
 
-  #version(name: string): Seq | null {
-    const version = this.#integer(name, 0);
-    return version === null ? null : seq(version);
-  }
-
-  #integer(name: string, least: number): number | null {
-    const number = this.#fields[name];
-    if (number === undefined) return null;
-    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= least) return number + 0;
-    throw this.#bad(name, `give a whole number from ${least} to ${Number.MAX_SAFE_INTEGER}`);
+  /** What a field says, `undefined` when it isn't there. */
+  #read<T>(field: Field<T>): T | undefined {
+    const value = this.#fields[field.name];
+    if (value === undefined) return undefined;
+    const admitted = field.admit(value);
+    if (admitted === undefined) throw this.#bad(field.name, field.expected);
+    return admitted;
   }
 
   #missing(name: string): never {

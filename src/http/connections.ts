@@ -64,6 +64,8 @@ export class Connections {
   }
 
   #close(socket: Duplex, last: (() => string) | null): void {
+    // Its end is there already, and would be waited for in vain.
+    if (socket.destroyed) return;
     const cancel = this.#clock.after(LINGER_MS, () => socket.destroy());
     socket.once('close', cancel);
     // Else its end was asked for already, by the last of the answers.

@@ -1,8 +1,9 @@
 import type { CoordinatorService } from '../runtime/coordinator-service.ts';
-import { createHttpServer, type Route } from './http-server.ts';
+import { createHttpServer } from './http-server.ts';
 import { HTTP_LIMITS, type HttpParts } from './limits.ts';
 import type { HttpServer } from './listeners.ts';
 import { HttpMetrics } from './metrics.ts';
+import { routeTo } from './operations.ts';
 import { indexRoute, pageRoutes, readable } from './pages.ts';
 import { topologyRoutes } from './topology-routes.ts';
 
@@ -12,10 +13,10 @@ export function createCoordinatorServer(
 ): HttpServer {
   const { service, logger, clock, limits } = options;
   const metrics = new HttpMetrics(() => service.gauges());
-  const history: Route = {
-    path: '/history',
-    methods: readable((exchange) => exchange.json(200, { configurations: service.history() })),
-  };
+  const history = routeTo(
+    '/history',
+    readable((exchange) => exchange.json(200, { configurations: service.history() })),
+  );
   const routes = [...topologyRoutes(service), history, ...pageRoutes(service, { metrics })];
   const about = {
     catena:

@@ -16,17 +16,18 @@ import {
   WRONG_NODE,
 } from './forward.ts';
 import type { NodeIdentity } from './identity.ts';
+import { EPOCH, FORWARD } from './parameters.ts';
 import { Refusal } from './problem.ts';
 import { addressBetweenNodes, pathFor, redirect } from './redirect.ts';
 
 /** How long a forwarding node goes on trying when targets change or fail, in ms. */
-const FORWARD_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000 };
+const FORWARD_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000, watch: 1000 };
 /** How long it waits before it tries again, in ms. */
 const RETRY_MS = 50;
 /** How often it looks whether the target of a try is still the one to answer, in ms. */
 const LOOK_MS = 50;
-/** How long a try may take, in ms: a target that can answer does so within 1 s or 5 s; one that is cut off says nothing. */
-const TRY_MS: Readonly<Record<Intent, number>> = { read: 2000, write: 6000 };
+/** How long the answer to a try may take to begin, in ms: a target that can answer does so within 1 s or 5 s; one that is cut off says nothing. */
+const TRY_MS: Readonly<Record<Intent, number>> = { read: 2000, write: 6000, watch: 3000 };
 
 type Elsewhere = Extract<Route, { kind: 'elsewhere' }>;
 type WriteReply = Awaited<ReturnType<NodeService['write']>>;
@@ -73,23 +74,28 @@ export class Dispatch {
       keys,
       body = null,
       streamed = false,
-    }: { keys: readonly string[] | null; body?: Buffer | null; streamed?: boolean },
+      intent = 'read',
+    }: {
+      keys: readonly string[] | null;
+      body?: Buffer | null;
+      streamed?: boolean;
+      intent?: 'read' | 'watch';
+    },
   ): Promise<void> {
-    const attempt = new Attempt(exchange, 'read', this.#clock);
+    const attempt = new Attempt(exchange, intent, this.#clock);
     for (;;) {
       const route =
-        this.#service.routeNow('read', attempt.minEpoch, keys) ??
-        (await this.#service.route('read', attempt.minEpoch, keys));
+        this.#service.routeNow(intent, attempt.minEpoch, keys) ??
+        (await this.#service.route(intent, attempt.minEpoch, keys));
       if (route.kind === 'here') return await here();
       const destination = this.#elsewhere(attempt, route);
       if (!attempt.forwards) return this.#redirect(attempt, destination);
       const onward = this.#onward(attempt, destination, body);
-      const sent = await this.#patiently<Forwarded<Buffer | Readable>>(attempt, destination, (signal) =>
-        streamed
-          ? this.#forwarder.open(exchange, onward, signal)
-          : this.#forwarder.send(exchange, onward, signal),
+      const opened = await this.#patiently(attempt, destination, (signal) =>
+        this.#forwarder.open(exchange, onward, { signal, lasts: intent === 'watch' }),
       );
-      if (sent.kind === 'answered') return await handBack(exchange, sent);
+      const sent = streamed ? opened : await this.#forwarder.whole(opened);
+      if (sent.kind === 'answered') return await handBack(exchange, sent, { lasts: intent === 'watch' });
       await attempt.again(sent, destination.node);
     }
   }
@@ -154,9 +160,10 @@ export class Dispatch {
   async #forwardWrite(attempt: Attempt, destination: Elsewhere, body: Buffer | null): Promise<boolean> {
     attempt.requestId ??= this.#forwarder.newRequestId();
     const onward = this.#onward(attempt, destination, body);
-    const sent = await this.#patiently(attempt, destination, (signal) =>
-      this.#forwarder.send(attempt.exchange, onward, signal),
+    const opened = await this.#patiently(attempt, destination, (signal) =>
+      this.#forwarder.open(attempt.exchange, onward, { signal, lasts: false }),
     );
+    const sent = await this.#forwarder.whole(opened);
     if (sent.kind === 'answered' && !(attempt.uncertain && sent.status >= 500)) {
       await handBack(attempt.exchange, sent);
       return true;
@@ -169,8 +176,8 @@ export class Dispatch {
   }
 
   /**
-   * Gives a try up when its target is no longer the one to answer, or has had its time: over a cable that was cut nothing
-   * comes, not even that the connection is lost.
+   * Gives a try up when its target is no longer the one to answer, or has had its time to begin: over a cable that was cut
+   * nothing comes, not even that the connection is lost. An answer that has begun may take as long as it goes on.
    */
   async #patiently<Sent>(
     { intent, minEpoch }: Attempt,
@@ -247,9 +254,9 @@ class Attempt {
   constructor(exchange: Exchange, intent: Intent, clock: Clock) {
     this.exchange = exchange;
     this.intent = intent;
-    this.minEpoch = epoch(exchange.query.integer('epoch', { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? 0);
+    this.minEpoch = epoch(EPOCH.read(exchange.query));
     this.forwardedHere = exchange.header(FORWARDED_HEADER.toLowerCase()) !== undefined;
-    this.forwards = exchange.query.flag('forward') && !this.forwardedHere;
+    this.forwards = FORWARD.read(exchange.query) && !this.forwardedHere;
     this.#clock = clock;
     this.startedMs = clock.now().monotonicMs;
     this.#untilMs = this.startedMs + FORWARD_MS[intent];
@@ -345,6 +352,7 @@ function refusedWrite(code: Extract<WriteReply, { kind: 'refused' }>['code']): R
 async function handBack(
   exchange: Exchange,
   { status, headers, body }: ForwardedAnswer<Buffer | Readable>,
+  { lasts } = { lasts: false },
 ): Promise<void> {
   if (Buffer.isBuffer(body)) {
     const bodyless = exchange.request.method === 'HEAD' || status === 304;
@@ -356,6 +364,8 @@ async function handBack(
     await pipeline(body, exchange.response);
   } catch (error) {
     if (body.errored === null) throw new CallerGone('the caller closed the connection');
+    // Nothing went wrong: it has no other end.
+    if (lasts) throw new CallerGone('the node that was watched has ended it');
     throw error;
   }
 }

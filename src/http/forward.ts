@@ -19,10 +19,21 @@ const CONNECT_TIMEOUT_MS = 1000;
 /** A target waits 5 s at most for its place in the chain, and 5 s at most for the chain. */
 const ANSWER_TIMEOUT_MS = 12_000;
 const CONNECTIONS_PER_TARGET_MAX = 64;
+/** As many as may watch a node. */
+const LASTING_PER_TARGET_MAX = 1000;
+/** A watch on which nothing comes for so long, not even a sign of life, is lost. */
+const LASTING_SILENCE_MS = 40_000;
 /** The largest answer that is handed back whole: a page of values with its escapes is smaller. */
 const ANSWER_BYTES_MAX = 33_554_432;
 
-const PASSED_ON = ['accept', 'content-type', 'if-match', 'if-none-match', 'idempotency-key'] as const;
+const PASSED_ON = [
+  'accept',
+  'content-type',
+  'if-match',
+  'if-none-match',
+  'idempotency-key',
+  'last-event-id',
+] as const;
 const HANDED_BACK = [
   'Content-Type',
   'ETag',
@@ -31,6 +42,8 @@ const HANDED_BACK = [
   'Idempotent-Replay',
   'Retry-After',
   'Allow',
+  'Cache-Control',
+  'X-Accel-Buffering',
   'X-Content-Type-Options',
   'Content-Security-Policy',
   'Catena-Node',
@@ -83,6 +96,14 @@ export class Forwarder {
     headersTimeout: ANSWER_TIMEOUT_MS,
     bodyTimeout: ANSWER_TIMEOUT_MS,
   });
+  /** For answers without end, so that they take no connection from the others. */
+  readonly #lasting = new Agent({
+    connections: LASTING_PER_TARGET_MAX,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: ANSWER_TIMEOUT_MS,
+    bodyTimeout: LASTING_SILENCE_MS,
+  });
 
   /** Told from every other forwarder there was by the instant that it was made at. */
   readonly #name: string;
@@ -100,9 +121,8 @@ export class Forwarder {
     return requestId(`${this.#name}-${(++this.#named).toString(36)}`);
   }
 
-  /** Sends the request on and waits for the whole answer. Never rejects. */
-  async send(exchange: Exchange, onward: Onward, signal: AbortSignal): Promise<Forwarded<Buffer>> {
-    const opened = await this.open(exchange, onward, signal);
+  /** Waits for the whole of an answer that was opened. Never rejects. */
+  async whole(opened: Forwarded<Readable>): Promise<Forwarded<Buffer>> {
     if (opened.kind !== 'answered') return opened;
     try {
       return { ...opened, body: await collect(opened.body) };
@@ -113,17 +133,17 @@ export class Forwarder {
 
   /**
    * Sends the request on and waits for the head of the answer, until `signal` aborts for the reason that it gives. Never
-   * rejects; the body has to be read or destroyed.
+   * rejects; the body has to be read or destroyed. `lasts`: the answer has no end of its own.
    */
   async open(
     exchange: Exchange,
     { base, path, body }: Onward,
-    signal: AbortSignal,
+    { signal, lasts }: { signal: AbortSignal; lasts: boolean },
   ): Promise<Forwarded<Readable>> {
     try {
       const { method } = exchange.request;
       // Not undici's `request`, which would resolve the dots in a key and cut it at a #.
-      const answer = await this.#agent.request({
+      const answer = await (lasts ? this.#lasting : this.#agent).request({
         origin: base.replace(/\/$/, ''),
         path,
         method:
@@ -145,8 +165,13 @@ export class Forwarder {
     }
   }
 
+  /** Ends the answers without end, wherever they are: whoever gets one has to ask another node. */
+  async endLasting(): Promise<void> {
+    await this.#lasting.destroy();
+  }
+
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent.destroy(), this.endLasting()]);
   }
 
   #headersFor(exchange: Exchange): Record<string, string> {

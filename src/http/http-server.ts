@@ -16,7 +16,8 @@ import type { HttpMetrics } from './metrics.ts';
 import { OriginCheck, preflightHeaders } from './origin.ts';
 import { type Headers, Refusal, rawProblem } from './problem.ts';
 
-type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+/** The methods that routes have; OPTIONS is answered for all of them. */
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
 /** What answers a request: it gives exactly one answer, or throws a `Refusal` that becomes one. */
 export type Handler = (exchange: Exchange) => void | Promise<void>;

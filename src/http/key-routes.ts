@@ -9,8 +9,10 @@ import type { Exchange } from './exchange.ts';
 import type { Exports } from './export.ts';
 import type { Route } from './http-server.ts';
 import { answerPage, pageQueryOf, prefixOf } from './keys.ts';
+import { routeTo } from './operations.ts';
 import { readable } from './pages.ts';
-import { conditionOf, keyOf, refuseConditions, requestIdOf, ttlMsOf } from './request.ts';
+import { BY, TTL } from './parameters.ts';
+import { conditionOf, keyOf, refuseConditions, requestIdOf } from './request.ts';
 import { checkContentType, valueFrom } from './value-format.ts';
 
 /** What the routes of a node that speak of keys are made of. */
@@ -26,14 +28,14 @@ export function keyRoutes(parts: KeyRouteParts): readonly Route[] {
   const get = routes.get.bind(routes);
   const set = routes.set.bind(routes);
   return [
-    { path: '/get/', methods: { GET: get, HEAD: get } },
-    { path: '/set/', methods: { PUT: set, POST: set } },
-    { path: '/delete/', methods: { DELETE: routes.delete.bind(routes) } },
-    { path: '/increment/', methods: { POST: routes.increment.bind(routes) } },
-    { path: '/expire/', methods: { POST: routes.expire.bind(routes) } },
-    { path: '/keys', methods: readable(routes.keys.bind(routes)) },
-    { path: '/export', methods: { GET: routes.export.bind(routes) } },
-    { path: '/batch', methods: { POST: routes.batch.bind(routes) } },
+    routeTo('/get/{key}', { GET: get, HEAD: get }),
+    routeTo('/set/{key}', { PUT: set, POST: set }),
+    routeTo('/delete/{key}', { DELETE: routes.delete.bind(routes) }),
+    routeTo('/increment/{key}', { POST: routes.increment.bind(routes) }),
+    routeTo('/expire/{key}', { POST: routes.expire.bind(routes) }),
+    routeTo('/keys', readable(routes.keys.bind(routes))),
+    routeTo('/export', { GET: routes.export.bind(routes) }),
+    routeTo('/batch', { POST: routes.batch.bind(routes) }),
   ];
 }
 
@@ -60,7 +62,7 @@ class KeyRoutes {
   set(exchange: Exchange): Promise<void> {
     const key = this.#key(exchange);
     const condition = conditionOf(exchange.request.headers);
-    const ttlMs = ttlMsOf(exchange.query);
+    const ttlMs = TTL.read(exchange.query);
     const contentType = checkContentType(exchange.header('content-type') ?? '');
     const { valueBytes } = this.#limits();
     return this.#write(exchange, {
@@ -84,15 +86,13 @@ class KeyRoutes {
   increment(exchange: Exchange): Promise<void> {
     const key = this.#key(exchange);
     refuseConditions(exchange.request.headers, '/increment');
-    const most = Number.MAX_SAFE_INTEGER;
-    const by = exchange.query.integer('by', { least: -most, most }) ?? 1;
-    return this.#writeBodyless(exchange, { op: 'increment', key, by });
+    return this.#writeBodyless(exchange, { op: 'increment', key, by: BY.read(exchange.query) });
   }
 
   expire(exchange: Exchange): Promise<void> {
     const key = this.#key(exchange);
     refuseConditions(exchange.request.headers, '/expire');
-    return this.#writeBodyless(exchange, { op: 'expire', key, ttlMs: ttlMsOf(exchange.query) });
+    return this.#writeBodyless(exchange, { op: 'expire', key, ttlMs: TTL.read(exchange.query) });
   }
 
   keys(exchange: Exchange): Promise<void> {

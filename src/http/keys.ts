@@ -1,12 +1,13 @@
 import type { KeyPage } from '../runtime/node-service.ts';
 import { describeRecord } from './answers.ts';
 import type { Exchange } from './exchange.ts';
-import { badParameter } from './query.ts';
+import { AFTER, LIMIT, PREFIX, VALUES } from './parameters.ts';
+import type { QueryParameter } from './parameters-kinds.ts';
+import { badParameter, type Query } from './query.ts';
 
-const PAGE_KEYS_DEFAULT = 100;
-const PAGE_KEYS_MAX = 1000;
 /** A page of values ends when it has so many characters of JSON, and says where it goes on. */
 const PAGE_CHARACTERS_MAX = 4_194_304;
+
 /** What `GET /keys` asks for. */
 export interface PageQuery {
   readonly prefix: string;
@@ -20,10 +21,10 @@ export interface PageQuery {
  */
 export function pageQueryOf({ query }: Exchange, keyBytesMax: number): PageQuery {
   return {
-    prefix: keyPart(query.text('prefix'), 'prefix', keyBytesMax) ?? '',
-    after: keyPart(query.text('after'), 'after', keyBytesMax) ?? null,
-    limit: query.integer('limit', { least: 1, most: PAGE_KEYS_MAX }) ?? PAGE_KEYS_DEFAULT,
-    values: query.flag('values'),
+    prefix: keyPart(PREFIX, query, keyBytesMax) ?? '',
+    after: keyPart(AFTER, query, keyBytesMax) ?? null,
+    limit: LIMIT.read(query),
+    values: VALUES.read(query),
   };
 }
 
@@ -33,12 +34,17 @@ export function pageQueryOf({ query }: Exchange, keyBytesMax: number): PageQuery
  * @throws Refusal BAD_PARAMETER.
  */
 export function prefixOf({ query }: Exchange, keyBytesMax: number): string {
-  return keyPart(query.text('prefix'), 'prefix', keyBytesMax) ?? '';
+  return keyPart(PREFIX, query, keyBytesMax) ?? '';
 }
 
-function keyPart(text: string | undefined, name: string, keyBytesMax: number): string | undefined {
+function keyPart(
+  parameter: QueryParameter<string | undefined>,
+  query: Query,
+  keyBytesMax: number,
+): string | undefined {
+  const text = parameter.read(query);
   if (text === undefined || Buffer.byteLength(text) <= keyBytesMax) return text;
-  throw badParameter(name, `a key has at most ${keyBytesMax} bytes (limits.keyBytes)`);
+  throw badParameter(parameter.name, `a key has at most ${keyBytesMax} bytes (limits.keyBytes)`);
 }
 
 /** Answers with a page, shorter than asked for when its values are large. */

@@ -9,16 +9,20 @@ import { HTTP_LIMITS, type HttpParts } from './limits.ts';
 import type { HttpServer } from './listeners.ts';
 import { HttpMetrics } from './metrics.ts';
 import { indexRoute, nodeTopologyRoute, pageRoutes } from './pages.ts';
+import { Watches } from './watch.ts';
+import { watchRoute } from './watch-route.ts';
 
-/** The HTTP side of a node: every route of INTERFACE.md but `/watch`. */
+/** The HTTP side of a node: every route of INTERFACE.md. */
 export function createNodeServer(options: HttpParts & { readonly service: NodeService }): HttpServer {
   const { service, logger, clock, limits } = options;
   const identity = new NodeIdentity({ service, clock });
   const forwarder = new Forwarder({ node: service.node, clock });
   const metrics = new HttpMetrics(() => service.gauges());
   const dispatch = new Dispatch({ service, clock, identity, forwarder });
+  const watches = new Watches({ clock });
   const routes = [
     ...keyRoutes({ service, dispatch, exports: new Exports({ clock }) }),
+    watchRoute({ service, dispatch, watches }),
     nodeTopologyRoute(service),
     ...pageRoutes(service, { metrics }),
   ];
@@ -27,7 +31,7 @@ export function createNodeServer(options: HttpParts & { readonly service: NodeSe
     node: service.node,
     try: 'curl -L -X PUT -d value URL/set/key, then curl -L URL/get/key',
   };
-  return createHttpServer({
+  const server = createHttpServer({
     routes: [indexRoute(about, routes), ...routes],
     metrics,
     logger,
@@ -37,4 +41,12 @@ export function createNodeServer(options: HttpParts & { readonly service: NodeSe
     topology: () => service.topology(),
     closed: () => forwarder.close(),
   });
+  return {
+    ...server,
+    close: async (graceMs) => {
+      // They have no end that could be waited for.
+      watches.close('this node is stopping');
+      await Promise.all([forwarder.endLasting(), server.close(graceMs)]);
+    },
+  };
 }

@@ -6,6 +6,8 @@ import { redirectToCoordinator } from './coordinator-redirect.ts';
 import type { Exchange } from './exchange.ts';
 import type { Handler, Route } from './http-server.ts';
 import type { HttpMetrics } from './metrics.ts';
+import { openApiText } from './openapi.ts';
+import { routeTo } from './operations.ts';
 import { Refusal } from './problem.ts';
 
 /** What both a node and a coordinator say of themselves. */
@@ -19,7 +21,7 @@ export interface Described {
 }
 
 /** A page that `HEAD` may ask about as well. */
-export function readable(handler: Handler): Route['methods'] {
+export function readable(handler: Handler): { readonly GET: Handler; readonly HEAD: Handler } {
   return { GET: handler, HEAD: handler };
 }
 
@@ -34,28 +36,32 @@ export function nodeTopologyRoute(service: Described): Route {
   const get: Handler = (exchange) => exchange.json(200, topologyPage(service, null));
   const put: Handler = (exchange) =>
     redirectToCoordinator(exchange, { node: service.node, topology: service.topology() });
-  return { path: '/topology', methods: { ...readable(get), PUT: put } };
+  return routeTo('/topology', { ...readable(get), PUT: put });
 }
 
-/** `/status`, `/healthz`, `/readyz` and `/metrics`. */
+/** `/status`, `/healthz`, `/readyz`, `/metrics` and `/openapi.json`. */
 export function pageRoutes(service: Described, { metrics }: { metrics: HttpMetrics }): readonly Route[] {
-  const page = (path: string, body: () => object): Route => ({
-    path,
-    methods: readable((exchange) => exchange.json(200, body())),
-  });
+  const answerMetrics: Handler = async (exchange) => {
+    exchange.answer(200, { 'Content-Type': metrics.contentType }, await metrics.text());
+  };
   return [
-    page('/status', () => service.status()),
-    { path: '/healthz', methods: readable((exchange) => answerHealth(exchange, service.health(), 'BROKEN')) },
-    {
-      path: '/readyz',
-      methods: readable((exchange) => answerHealth(exchange, service.readiness(), 'NOT_READY')),
-    },
-    {
-      path: '/metrics',
-      methods: readable(async (exchange) => {
-        exchange.answer(200, { 'Content-Type': metrics.contentType }, await metrics.text());
-      }),
-    },
+    routeTo(
+      '/status',
+      readable((exchange) => exchange.json(200, service.status())),
+    ),
+    routeTo(
+      '/healthz',
+      readable((exchange) => answerHealth(exchange, service.health(), 'BROKEN')),
+    ),
+    routeTo(
+      '/readyz',
+      readable((exchange) => answerHealth(exchange, service.readiness(), 'NOT_READY')),
+    ),
+    routeTo('/metrics', readable(answerMetrics)),
+    routeTo(
+      '/openapi.json',
+      readable((exchange) => exchange.answer(200, { 'Content-Type': 'application/json' }, openApiText())),
+    ),
   ];
 }
 
@@ -66,7 +72,10 @@ export function indexRoute(what: Readonly<Record<string, unknown>>, routes: read
     return `${Object.keys(methods).join(', ')} ${path}${key}`;
   });
   const body = { ...what, routes: listed };
-  return { path: '/', methods: readable((exchange) => exchange.json(200, body)) };
+  return routeTo(
+    '/',
+    readable((exchange) => exchange.json(200, body)),
+  );
 }
 
 function answerHealth(exchange: Exchange, { well, reason }: Health, code: 'BROKEN' | 'NOT_READY'): void {

@@ -24,6 +24,7 @@ const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   OUT_OF_RANGE: 409,
   REQUEST_ID_REUSED: 422,
   REQUEST_ID_EXPIRED: 409,
+  GONE: 410,
   STORE_FULL: 507,
   READ_ONLY: 507,
   OVERLOADED: 503,

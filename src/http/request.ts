@@ -3,11 +3,9 @@ import { type RequestId, requestId, seq } from '../base/ids.ts';
 import { utf8Length } from '../base/utf8.ts';
 import type { Condition } from '../protocol/command.ts';
 import { REQUEST_ID_BYTES_MAX } from '../protocol/request-id.ts';
+import { IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH_WRITE, REQUEST_ID } from './parameters.ts';
 import { Refusal } from './problem.ts';
 import { badParameter, type Query } from './query.ts';
-
-/** The longest time to live, in seconds: ten years. */
-const TTL_SECONDS_MAX = 315_360_000;
 
 /**
  * The key that a path names, from its percent-encoded form.
@@ -61,14 +59,14 @@ export function conditionOf(headers: IncomingHttpHeaders): Condition | null {
     );
   }
   if (noneMatch !== undefined) {
-    if (noneMatch.trim() === '*') return { kind: 'absent' };
-    throw badParameter('If-None-Match', 'a write takes * alone, for a key that must not exist');
+    IF_NONE_MATCH_WRITE.check(noneMatch);
+    return { kind: 'absent' };
   }
-  const tag = (match ?? '').trim();
+  const tag = IF_MATCH.check(match ?? '');
   if (tag === '*') return { kind: 'exists' };
-  const version = Number(/^"(\d{1,16})"$/.exec(tag)?.[1] ?? Number.NaN);
+  const version = Number(tag.slice(1, -1));
   if (Number.isSafeInteger(version)) return { kind: 'version', version: seq(version) };
-  throw badParameter('If-Match', 'give one version in quotes, as an ETag has it, or *');
+  throw badParameter(IF_MATCH.name, 'no version is that large; give one as an ETag has it, or *');
 }
 
 /**
@@ -95,28 +93,6 @@ export function noneMatches(header: string | undefined, version: number): boolea
 }
 
 /**
- * A time to live in ms, from seconds with or without a fraction; `null` when it isn't given.
- *
- * @throws Refusal BAD_PARAMETER.
- */
-export function ttlMsOf(query: Query): number | null {
-  const text = query.text('ttl');
-  if (text === undefined) return null;
-  const ttlMs = ttlMsFrom(/^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN);
-  if (ttlMs === null) throw badParameter('ttl', TTL_EXPECTED);
-  return ttlMs;
-}
-
-/** What a time to live has to be, in words. */
-export const TTL_EXPECTED = `give seconds, above 0 and at most ${TTL_SECONDS_MAX} (ten years)`;
-
-/** Seconds as ms, at least one; `null` when they are no time to live. */
-export function ttlMsFrom(seconds: number): number | null {
-  if (!(seconds > 0 && seconds <= TTL_SECONDS_MAX)) return null;
-  return Math.max(1, Math.round(seconds * 1000));
-}
-
-/**
  * The id that makes a write take effect once, from `Idempotency-Key` or `?request-id=`; `null` when none is given.
  *
  * @throws Refusal BAD_PARAMETER when it is empty, too long, not UTF-8, or the two differ.
@@ -124,12 +100,12 @@ export function ttlMsFrom(seconds: number): number | null {
 export function requestIdOf(headers: IncomingHttpHeaders, query: Query): RequestId | null {
   const header = headers['idempotency-key'];
   const fromHeader = typeof header === 'string' ? textOfHeader(header) : undefined;
-  const fromQuery = query.text('request-id');
+  const fromQuery = REQUEST_ID.read(query);
   const id = fromHeader ?? fromQuery;
   if (id === undefined) return null;
-  const name = fromHeader === undefined ? 'request-id' : 'Idempotency-Key';
+  const { name } = fromHeader === undefined ? REQUEST_ID : IDEMPOTENCY_KEY;
   if (fromHeader !== undefined && fromQuery !== undefined && fromHeader !== fromQuery) {
-    throw badParameter('request-id', 'it differs from the header Idempotency-Key; give one of them');
+    throw badParameter(REQUEST_ID.name, 'it differs from the header Idempotency-Key; give one of them');
   }
   if (id === '' || utf8Length(id) > REQUEST_ID_BYTES_MAX) {
     throw badParameter(name, `give 1 to ${REQUEST_ID_BYTES_MAX} bytes`);
@@ -142,5 +118,5 @@ function textOfHeader(header: string): string {
   const bytes = Buffer.from(header, 'latin1');
   const text = bytes.toString('utf8');
   if (Buffer.from(text, 'utf8').equals(bytes)) return text;
-  throw badParameter('Idempotency-Key', 'give UTF-8');
+  throw badParameter(IDEMPOTENCY_KEY.name, 'give UTF-8');
 }

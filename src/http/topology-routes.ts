@@ -7,7 +7,9 @@ import { describeProblem, parseTopology } from '../topology/topology.ts';
 import type { BodyLimit } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Route } from './http-server.ts';
+import { routeTo } from './operations.ts';
 import { readable, topologyPage } from './pages.ts';
+import { CONFIRM, CONFIRMATION, DRY_RUN, IF_NONE_MATCH_WRITE, SURVIVOR } from './parameters.ts';
 import { Refusal } from './problem.ts';
 import { badParameter } from './query.ts';
 import { conditionOf } from './request.ts';
@@ -19,8 +21,6 @@ const TOPOLOGY_LIMIT: BodyLimit = {
   name: 'the most that a topology may have',
   code: 'TOPOLOGY_TOO_LARGE',
 };
-/** What has to be said to force a configuration. */
-const CONFIRMATION = 'data-may-be-lost';
 
 /** `GET` and `PUT /topology` of a coordinator, and `POST /force`. */
 export function topologyRoutes(service: CoordinatorService): readonly Route[] {
@@ -29,14 +29,14 @@ export function topologyRoutes(service: CoordinatorService): readonly Route[] {
     exchange.json(200, { ...page, plan: service.plan() }, { ETag: etagOf(page.version) });
   };
   return [
-    { path: '/topology', methods: { ...readable(get), PUT: (exchange) => edit(exchange, service) } },
-    { path: '/force', methods: { POST: (exchange) => force(exchange, service) } },
+    routeTo('/topology', { ...readable(get), PUT: (exchange) => edit(exchange, service) }),
+    routeTo('/force', { POST: (exchange) => force(exchange, service) }),
   ];
 }
 
 async function edit(exchange: Exchange, service: CoordinatorService): Promise<void> {
   const ifVersion = wantedVersion(exchange);
-  const dryRun = exchange.query.flag('dry-run');
+  const dryRun = DRY_RUN.read(exchange.query);
   const topology = topologyFrom(await exchange.body(TOPOLOGY_LIMIT));
   const reply = await asked(service.edit(topology, { ifVersion, dryRun }));
   switch (reply.kind) {
@@ -53,11 +53,11 @@ async function edit(exchange: Exchange, service: CoordinatorService): Promise<vo
 }
 
 async function force(exchange: Exchange, service: CoordinatorService): Promise<void> {
-  const survivor = exchange.query.text('survivor') ?? '';
-  if (survivor === '') throw badParameter('survivor', 'name the node that is to be the whole chain');
-  if (exchange.query.text('confirm') !== CONFIRMATION) {
+  const survivor = SURVIVOR.read(exchange.query) ?? '';
+  if (survivor === '') throw badParameter(SURVIVOR.name, 'name the node that is to be the whole chain');
+  if (CONFIRM.read(exchange.query) !== CONFIRMATION) {
     throw badParameter(
-      'confirm',
+      CONFIRM.name,
       `forcing makes ${survivor} the whole chain, whatever the others hold: every acknowledged write that ${survivor} does not ` +
         'hold is lost for good, and members that still run elsewhere may serve old values until they hear of it. Only when the others never come ' +
         `back, or hold less, add confirm=${CONFIRMATION}`,
@@ -72,7 +72,7 @@ async function force(exchange: Exchange, service: CoordinatorService): Promise<v
 function wantedVersion(exchange: Exchange): number | null {
   const condition = conditionOf(exchange.request.headers);
   if (condition?.kind === 'absent') {
-    throw badParameter('If-None-Match', 'there always is a topology; an edit takes If-Match alone');
+    throw badParameter(IF_NONE_MATCH_WRITE.name, 'there always is a topology; an edit takes If-Match alone');
   }
   return condition?.kind === 'version' ? condition.version : null;
 }

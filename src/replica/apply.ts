@@ -133,7 +133,7 @@ function expire(
   at: Moment,
 ): OperationResult {
   if (present === undefined) return failed('KEY_NOT_FOUND', present);
-  keys.change(key, present, keys.hold(present, present.version, expiryOf(ttlMs, at)));
+  keys.replace(key, present, keys.hold(present, present.version, expiryOf(ttlMs, at)));
   return { kind: 'expiry', version: present.version };
 }
 

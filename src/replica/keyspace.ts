@@ -2,6 +2,7 @@ import { assert, defined } from '../base/assert.ts';
 import type { Seq } from '../base/ids.ts';
 import { compareUtf8, utf8Length } from '../base/utf8.ts';
 import type { StoredRecord, Value } from '../protocol/command.ts';
+import { ChangeLog } from './change-log.ts';
 import { DueIndex } from './expiry.ts';
 import { SortedTree } from './sorted-tree.ts';
 
@@ -50,9 +51,17 @@ export class Keyspace {
   );
   readonly #due = new DueIndex();
   readonly #contentTypes = new Map<string, string>();
+  /** What was done to values, for those who watch. */
+  readonly log: ChangeLog;
   #bytes = 0;
   /** What was changed since `begin`, in order; `null` outside. */
   #changes: Change[] | null = null;
+  /** Where the log stood at `begin`. */
+  #logged = 0;
+
+  constructor(log = new ChangeLog()) {
+    this.log = log;
+  }
 
   get size(): number {
     return this.#tree.size;
@@ -72,8 +81,14 @@ export class Keyspace {
     return this.#tree.get(key);
   }
 
-  /** Replaces what `key` holds, `undefined` standing for nothing. `from` is what `get` gives for it now. */
+  /** Gives `key` another value, `undefined` standing for none, and logs it. `from` is what `get` gives for it now. */
   change(key: string, from: Held | undefined, to: Held | undefined): void {
+    this.log.note(key, to);
+    this.replace(key, from, to);
+  }
+
+  /** As `change`, where the value stays what it is, or is what it was when those who watch began: nothing is logged. */
+  replace(key: string, from: Held | undefined, to: Held | undefined): void {
     this.#changes?.push({ key, from, to });
     if (to === undefined) {
       assert(from !== undefined, () => `${JSON.stringify(key)} is to go, and is not held`);
@@ -99,6 +114,7 @@ export class Keyspace {
   begin(): void {
     assert(this.#changes === null, () => 'a transaction within a transaction');
     this.#changes = [];
+    this.#logged = this.log.end;
   }
 
   keep(): void {
@@ -107,7 +123,8 @@ export class Keyspace {
 
   /** Takes back every change since `begin`. */
   undo(): void {
-    for (const { key, from, to } of this.#endTransaction().reverse()) this.change(key, to, from);
+    for (const { key, from, to } of this.#endTransaction().reverse()) this.replace(key, to, from);
+    this.log.takeBack(this.#logged);
   }
 
   page({ prefix, after, limit }: { prefix: string; after: string | null; limit: number }): Page {

@@ -203,11 +203,10 @@ export class Replica {
     return this.#unwritten.length > 0 || this.#upstream.ackDue || this.#downstream.appendDue;
   }
 
-  /** The neighbours with which there has been no reconciled session for `suspectAfterMs`. */
-  unreachable(now: Now): Incarnation[] {
-    const { suspectAfterMs } = this.topology.topology.timing;
+  /** The neighbours with which there has been no reconciled session for so long, in ms: `suspectAfterMs` unless given. */
+  unreachable(now: Now, afterMs = this.topology.topology.timing.suspectAfterMs): Incarnation[] {
     return [this.#upstream, this.#downstream]
-      .map((side) => side.unreachable(now.monotonicMs, suspectAfterMs))
+      .map((side) => side.unreachable(now.monotonicMs, afterMs))
       .filter((who) => who !== null);
   }
 

@@ -2,10 +2,12 @@ import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import { type Epoch, NO_EPOCH, NO_SEQ, next, type RequestId, type Seq } from '../base/ids.ts';
 import { isPlanted } from '../base/planted.ts';
+import type { RecentChanges } from '../protocol/change.ts';
 import { isWrite, type Operation, type Outcome, type StoredRecord } from '../protocol/command.ts';
 import type { Entry } from '../protocol/entry.ts';
 import type { RememberedRequest, SnapshotHeader, SnapshotRow, SnapshotSource } from '../protocol/snapshot.ts';
 import { applyAtomically, applyCommand, applyEach } from './apply.ts';
+import { ChangeLog } from './change-log.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { type KeyedRecord, Keyspace, type Page, recordOf } from './keyspace.ts';
 import { type Applied, RequestWindow } from './request-window.ts';
@@ -18,13 +20,20 @@ export class Store {
   #epoch = NO_EPOCH;
   #seq = NO_SEQ;
   #timeMs = 0;
-  readonly #keys = new Keyspace();
+  readonly #keys: Keyspace;
   readonly #requests: RequestWindow;
   /** What the snapshot being restored announced; `null` when none is. */
   #restoring: SnapshotHeader | null = null;
 
-  /** @param options.outcomeBytesMax for tests; what the remembered results of batches may weigh, per kind of id. */
-  constructor(options: { outcomeBytesMax?: number } = {}) {
+  /**
+   * @param options.outcomeBytesMax for tests; what the remembered results of batches may weigh, per kind of id.
+   * @param options.changeBytesMax for tests; what `changes` may weigh.
+   */
+  constructor(options: { outcomeBytesMax?: number; changeBytesMax?: number } = {}) {
+    const { changeBytesMax } = options;
+    this.#keys = new Keyspace(
+      new ChangeLog(changeBytesMax === undefined ? {} : { bytesMax: changeBytesMax }),
+    );
     this.#requests = new RequestWindow(options);
   }
 
@@ -52,6 +61,11 @@ export class Store {
     return this.#keys.bytes;
   }
 
+  /** What the entries applied of late changed; no part of the state, as it depends on where applying began. */
+  get changes(): RecentChanges {
+    return this.#keys.log;
+  }
+
   /**
    * Applies the entry that follows the one applied last. O(log n) for each operation.
    *
@@ -69,6 +83,7 @@ export class Store {
     this.#timeMs = entry.timeMs;
     this.#requests.advance(isPlanted('window-by-own-clock') ? wallMs : entry.timeMs);
     const { requestId, command } = entry;
+    this.#keys.log.enter(entry.seq, command.kind === 'tick' ? 'expire' : 'delete');
     const isOwnTick = command.kind === 'tick' && isPlanted('expiry-by-own-clock');
     const at = isOwnTick ? { seq: entry.seq, timeMs: wallMs } : entry;
     const apply = () => applyCommand(this.#keys, command, at);
@@ -131,6 +146,7 @@ export class Store {
     this.#seq = header.seq;
     this.#timeMs = header.timeMs;
     this.#restoring = header;
+    this.#keys.log.startAfter(header.seq);
   }
 
   restoreRow(row: SnapshotRow): void {
@@ -139,7 +155,7 @@ export class Store {
       this.#requests.restore(row.request);
     } else {
       const { value, version, expiresAtMs } = row.record;
-      this.#keys.change(row.key, undefined, this.#keys.hold(value, version, expiresAtMs));
+      this.#keys.replace(row.key, undefined, this.#keys.hold(value, version, expiresAtMs));
     }
   }
 

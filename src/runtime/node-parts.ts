@@ -33,6 +33,8 @@ export interface NodeParts {
   readonly waitingRequests: number;
   /** Reads answered here: as they came, or after the tail was asked. */
   readonly reads: { readonly clean: number; readonly dirty: number };
+  /** Those who watch now, and those who were cut off as they read too slowly. */
+  readonly watching: { readonly watchers: number; readonly cut: number };
   /** The state transfer to this node that is under way. */
   readonly transfer: TransferStatus | null;
   /** How long the oldest write that the disk has not finished has been waiting for it, in ms. */

@@ -5,8 +5,9 @@ import type { VersionedTopology } from '../protocol/topology.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Store } from '../replica/store.ts';
 import type { NodeParts } from './node-parts.ts';
-import type { Health, KeyPage, NodeStatus } from './node-service.ts';
+import type { Health, KeyPage, NodeStatus, Watch, WatchListener } from './node-service.ts';
 import { gaugesOf, healthOf, readinessOf, statusOf } from './node-status.ts';
+import { Watching } from './watching.ts';
 
 /** The half of a node that only looks: what it says of itself, and what it reads from its store. */
 export abstract class NodeView {
@@ -16,6 +17,7 @@ export abstract class NodeView {
   protected abstract get store(): Store;
   protected abstract get fileTopology(): VersionedTopology;
   protected abstract parts(): NodeParts;
+  protected readonly watching = new Watching();
 
   topology(): VersionedTopology {
     return this.replica?.topology ?? this.fileTopology;
@@ -49,6 +51,10 @@ export abstract class NodeView {
     return this.store.entries(prefix);
   }
 
+  watch(listener: WatchListener): Watch | null {
+    return this.watching.open(this.store.changes, listener, () => hasNewest(this.parts()));
+  }
+
   status(): NodeStatus {
     return statusOf(this.parts());
   }
@@ -64,4 +70,9 @@ export abstract class NodeView {
   gauges(): Readonly<Record<string, number>> {
     return gaugesOf(this.parts());
   }
+}
+
+/** At the tail, with a lease and at its readFloor, nothing newer was shown to anybody. PROTOCOL.md §7. */
+function hasNewest({ replica, now }: NodeParts): boolean {
+  return (replica?.role === 'tail' || replica?.role === 'only') && replica.servesReads(now);
 }

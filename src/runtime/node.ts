@@ -9,7 +9,16 @@ import type { WriteReply } from '../replica/events.ts';
 import { DAMAGED_PREFIX } from '../storage/paths.ts';
 import { probe } from '../storage/probe.ts';
 import { setAside } from '../storage/set-aside.ts';
-import type { Health, Intent, KeyPage, NodeService, NodeStatus, Route } from './node-service.ts';
+import type {
+  Health,
+  Intent,
+  KeyPage,
+  NodeService,
+  NodeStatus,
+  Route,
+  Watch,
+  WatchListener,
+} from './node-service.ts';
 import { ReplicaDriver, type ReplicaDriverDeps, type ReplicaDriverOptions } from './replica-driver.ts';
 
 /** How often a disk that was full is tried again, and a start that failed, in ms. */
@@ -210,6 +219,10 @@ export class Node implements NodeService {
 
   entries(prefix: string): Iterable<{ readonly key: string; readonly record: StoredRecord }> {
     return this.#driver.entries(prefix);
+  }
+
+  watch(listener: WatchListener): Watch | null {
+    return this.#driver.watch(listener);
   }
 
   logTimeMs(): number {

@@ -247,6 +247,7 @@ export class ReplicaDriver extends NodeView implements NodeService {
     this.#cancelTick();
     this.#waker.stop();
     this.#router.endAll(reason);
+    this.watching.end(reason);
     this.#turns.flushNow();
     const generation = this.#replica?.generation ?? 0;
     const committed = this.#replica?.committed ?? NO_SEQ;
@@ -322,6 +323,7 @@ export class ReplicaDriver extends NodeView implements NodeService {
       coordinatorConnected: this.#coordinator?.connected ?? false,
       waitingRequests: this.#router.waiting + this.#clients.size,
       reads: this.#router.reads,
+      watching: this.watching.counts,
       transfer: this.#disk?.transfer.status() ?? null,
       stalledMs: this.#disk?.work.stalledMs(now.monotonicMs) ?? 0,
       trouble: this.#trouble,
@@ -410,7 +412,9 @@ export class ReplicaDriver extends NodeView implements NodeService {
     const replica = this.#replica;
     if (replica === null) return;
     if (replica.wantsFlush) this.#turns.flushLater();
-    const changed = this.#changes.look(replica, this.#deps.clock.now());
+    const now = this.#deps.clock.now();
+    this.watching.look(replica, now);
+    const changed = this.#changes.look(replica, now);
     if (changed !== 'none') this.#router.look();
     if (changed === 'news') this.#coordinator?.beatNow();
   }

@@ -3,9 +3,10 @@ import type { Now } from '../base/now.ts';
 import { headOf, isMember, tailOf } from '../protocol/configuration.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Intent, Route } from './node-service.ts';
+import { whyNotWatched } from './watching.ts';
 
 /** How long a request waits for an answer to be possible at all, in ms. */
-export const WAIT_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000 };
+export const WAIT_MS: Readonly<Record<Intent, number>> = { read: 1000, write: 5000, watch: 1000 };
 
 const HERE: Route = { kind: 'here' };
 
@@ -27,13 +28,15 @@ export function routeOf(
   if (intent === 'write') {
     // A sealed head answers too: it holds the write. A read-only one waits, as another may be about to take its place.
     if (replica.takesWrites) return replica.readOnly === null ? HERE : null;
+  } else if (intent === 'watch') {
+    if (isMember(configuration, replica.self)) return whyNotWatched(replica, now) === null ? HERE : null;
   } else {
     if (replica.servesReads(now)) return replica.isClean(keys) ? HERE : null;
     // With reads at any replica a member that can't serve now will again, and the tail would not know more.
     if (configuration.reads === 'any' && isMember(configuration, replica.self) && !replica.stopped)
       return null;
   }
-  const to = intent === 'read' ? tailOf(configuration) : headOf(configuration);
+  const to = intent === 'write' ? headOf(configuration) : tailOf(configuration);
   // This node itself, in its present incarnation or an earlier one: it will be able to answer, or learn who is.
   if (to.node === replica.self.node) return null;
   return { kind: 'elsewhere', node: to.node, epoch: configuration.epoch };
@@ -57,6 +60,9 @@ export function whatIsMissing(replica: Replica, intent: Intent, minEpoch: Epoch,
   if (configuration === null) return 'this node has not heard from the coordinator yet: is it running?';
   if (configuration.epoch < minEpoch) {
     return `this node is at epoch ${configuration.epoch} and has not learned epoch ${minEpoch} yet`;
+  }
+  if (intent === 'watch' && isMember(configuration, replica.self)) {
+    return whyNotWatched(replica, now) ?? 'this node is about to go on';
   }
   if (!replica.active && replica.readOnly !== null) {
     return `this node can't take up epoch ${configuration.epoch}: ${replica.readOnly}`;
