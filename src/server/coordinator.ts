@@ -1,9 +1,8 @@
 import { NO_EPOCH, nodeId } from '../base/ids.ts';
-import { createCoordinatorServer } from '../http/coordinator-server.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openDisk } from '../platform/disk.ts';
 import { TcpTransport } from '../platform/transport.ts';
-import { CoordinatorDriver } from '../runtime/coordinator-driver.ts';
+import { coordinatorHalves } from './halves.ts';
 import { listenPlan } from './listen-at.ts';
 import { addressOf, type ServerOptions } from './node.ts';
 import type { ServerContext } from './process.ts';
@@ -22,13 +21,13 @@ export async function startCoordinator(
   const { topology, digest } = await readTopologyFile(options.topology);
   const node = nodeId(options.node);
   const at = listenPlan(addressOf(node, topology.coordinators, options.topology), options);
-  const driver = new CoordinatorDriver(
+  const halves = coordinatorHalves(
     { node, topology, digest, peer: at.peer },
     { clock: systemClock, disk: await openDisk(options.data), transport: new TcpTransport(), logger },
   );
+  const { driver } = halves;
   describe(() => ({ role: 'coordinator', epoch: driver.configuration()?.epoch ?? NO_EPOCH }));
-  const http = createCoordinatorServer({ service: driver, logger, clock: systemClock });
-  const running = await startHalves({ http, driver }, at.http);
+  const running = await startHalves(halves, at.http);
   const watch = followTopologyFile(options.topology, driver);
   logger.info({ http: at.http, peer: at.peer, data: options.data }, 'The coordinator runs');
   return {

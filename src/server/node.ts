@@ -1,12 +1,11 @@
 import { CatenaError } from '../base/errors.ts';
 import { type NodeId, nodeId } from '../base/ids.ts';
-import { createNodeServer } from '../http/node-server.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openDisk } from '../platform/disk.ts';
 import { newStoreId } from '../platform/random.ts';
 import { TcpTransport } from '../platform/transport.ts';
 import type { Address } from '../protocol/topology.ts';
-import { Node } from '../runtime/node.ts';
+import { nodeHalves } from './halves.ts';
 import { type ListenOverrides, listenPlan } from './listen-at.ts';
 import type { ServerContext } from './process.ts';
 import { type Running, startHalves } from './running.ts';
@@ -34,7 +33,7 @@ export async function startNode(
   const { topology } = await readTopologyFile(options.topology);
   const node = nodeId(options.node);
   const at = listenPlan(addressOf(node, topology.nodes, options.topology), options);
-  const driver = new Node(
+  const halves = nodeHalves(
     { node, topology, peer: at.peer },
     {
       clock: systemClock,
@@ -44,11 +43,9 @@ export async function startNode(
       newStoreId,
     },
   );
+  const { driver } = halves;
   describe(() => ({ role: driver.role(), epoch: driver.epoch() }));
-  const running = await startHalves(
-    { http: createNodeServer({ service: driver, logger, clock: systemClock }), driver },
-    at.http,
-  );
+  const running = await startHalves(halves, at.http);
   if (topology.durability === 'memory') {
     logger.warn({}, 'durability is "memory": what is acknowledged reaches the disks up to 100 ms later');
   }
