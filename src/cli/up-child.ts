@@ -12,7 +12,10 @@ const RESTART_MS = 1000;
 /** For an end that starting again will hardly mend; the wait doubles up to this. */
 const RESTART_MS_MAX = 30_000;
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+/** Beside this file; as TypeScript in a checkout, as JavaScript in a package. */
+const MAIN = fileURLToPath(
+  new URL(`main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
 /** They are for one process alone, so what `up` was given must not reach all of its children. */
 const OWN_VARIABLES = [
   'CATENA_NODE',
