@@ -59,6 +59,7 @@ startChain({ nodes: 1 }).then(async (chain) => {
 END
   claim "required under Node $1 it works" [ "$(node use.cjs)" = '41 42' ]
   claim "its command line works under Node $1" [ "$(npx catena --version)" = "$(node -p 'require("catena/package.json").version')" ]
+  claim "catena up runs the chain that came with it under Node $1" up_serves
   cat > use.mts << 'END'
 import { connect, type Change, type Item, PreconditionFailed } from 'catena';
 const db = connect('http://localhost:4466');
@@ -80,6 +81,19 @@ END
     claim "its types hold with moduleResolution $resolution, with no types of Node" types_hold $resolution --types '' use.mts
     claim "those of its testing do with moduleResolution $resolution" types_hold $resolution --typeRoots "$project/node_modules/@types" --types node testing.mts
   done
+}
+
+up_serves() {
+  local up until=$((SECONDS + 60)) answer=''
+  catena up --json > up.log 2>&1 &
+  up=$!
+  while [ "$answer" != '"here"' ] && [ $SECONDS -lt $until ]; do
+    sleep 0.2
+    curl -s -f -L -o /dev/null -X PUT -d here http://localhost:4467/set/try && answer=$(curl -s -L http://localhost:4468/get/try)
+  done
+  kill $up
+  wait $up || true
+  [ "$answer" = '"here"' ] || { cat up.log; return 1; }
 }
 
 # types_hold RESOLUTION OPTION... FILE

@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { CatenaError } from '../base/errors.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -9,6 +11,8 @@ import { TopologyCopy } from './up-copy.ts';
 import { type PlannedProcess, planOf, portProblems } from './up-plan.ts';
 import { jsonScreen, peopleScreen, type Screen } from './up-screen.ts';
 import { Tracker } from './up-tracker.ts';
+
+const LOCAL = 'topology/local.json';
 
 interface UpOptions {
   readonly topology: string;
@@ -24,11 +28,7 @@ export function addUp(program: Command): void {
     .description(
       'Runs every node and coordinator of a topology as processes on this machine, and follows its edits, until Ctrl-C.',
     )
-    .addOption(
-      new Option('--topology <file>', 'the topology file')
-        .env('CATENA_TOPOLOGY')
-        .default('topology/local.json'),
-    )
+    .addOption(new Option('--topology <file>', 'the topology file').env('CATENA_TOPOLOGY').default(LOCAL))
     .addOption(
       new Option('--data <dir>', 'holds a data directory for each process')
         .env('CATENA_DATA')
@@ -43,8 +43,18 @@ export function addUp(program: Command): void {
     .action(up);
 }
 
+/** Where nobody has said which, and none is here: the one that came with the program. */
+async function topologyFile(path: string): Promise<string> {
+  if (path !== LOCAL) return path;
+  return await access(path).then(
+    () => path,
+    () => fileURLToPath(new URL(`../../${LOCAL}`, import.meta.url)),
+  );
+}
+
 /** Resolves when all has started; the process goes on until it is stopped. */
-async function up(options: UpOptions): Promise<void> {
+async function up(given: UpOptions): Promise<void> {
+  const options = { ...given, topology: await topologyFile(given.topology) };
   const { topology } = await readTopologyFile(options.topology);
   const plan = planOf(topology, options.data);
   const problems = await portProblems(plan, options.topology);

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { CatenaError } from '../base/errors.ts';
 import type { ConnectOptions } from '../client/connect.ts';
 import { connect } from '../client/node.ts';
