@@ -277,6 +277,23 @@ test.each([
   expect(store.records.get('c')?.value).toEqual({ bytes: 'text', contentType: '' });
 });
 
+test('a batch that would read more than a node can write out in one go is 413, and says how much is too much', async () => {
+  const { url } = await startNode();
+  const value = 'x'.repeat(1_000_000);
+  const keys = Array.from({ length: 17 }, (_, at) => `large-${at}`);
+  for (const key of keys) await call(`${url}/set/${key}`, { method: 'PUT', body: value });
+  const read = (count: number) =>
+    call(`${url}/batch`, {
+      method: 'POST',
+      body: JSON.stringify({ operations: keys.slice(0, count).map((key) => ({ op: 'get', key })) }),
+    });
+  expect((await read(16)).status).toBe(200);
+  expect(await read(17)).toMatchObject({
+    status: 413,
+    body: { type: 'urn:catena:problem:batch-too-large', limit: 16_777_216 },
+  });
+});
+
 test('of members that come twice in a batch the last counts, as everywhere in JSON', async () => {
   const { send, store } = await startBatches();
   await send(

@@ -1,3 +1,7 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { RedisLike } from './redis-like-words.ts';
+
 /** Anything that `JSON.stringify` keeps. A string is not sent as JSON but as text: it comes back as the same string either way. */
 export type Json =
   | string
@@ -86,6 +90,8 @@ export interface WatchOptions {
   readonly since?: Version;
   /** Ends the watch: the iterator is done. */
   readonly signal?: AbortSignal;
+  /** A stream on which nothing comes for so long, not even the server's sign of life every 15 s, is taken for lost, in ms; 40,000 unless given. */
+  readonly silenceMs?: number;
 }
 
 /** A change that is committed. */
@@ -139,7 +145,7 @@ export interface Catena {
   getMany(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]>;
   /** @throws PreconditionFailed when its condition does not hold. */
   set(key: string, value: Value, options?: SetOptions): Promise<Written>;
-  /** Up to 1000 keys, all of them or none, at one instant. @returns their version. */
+  /** Up to 1000 keys, all of them or none, at one instant. @returns their version; 0 when none is given. */
   setMany(
     entries: Readonly<Record<string, Value>> | Iterable<readonly [string, Value]>,
     options?: CallOptions & { readonly ttl?: number },
@@ -166,6 +172,8 @@ export interface Catena {
   /** Committed changes in order, each once; it goes on by itself when the connection or the node is lost. @throws Gone when `since` is no longer held. */
   watch(options?: WatchOptions): AsyncIterableIterator<Change>;
   status(options?: CallOptions): Promise<ChainStatus>;
+  /** The words of ioredis, for programs that speak those: docs/redis-like.md. `options` go with every call. */
+  redisLike(options?: CallOptions): RedisLike;
   /** Closes the connections. Calls under way reject. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

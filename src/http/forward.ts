@@ -50,13 +50,11 @@ const HANDED_BACK = [
   'Catena-Role',
   'Catena-Epoch',
 ] as const;
-/** Errors of a connection that never came about: the target has seen nothing. */
+/** Errors that only a connection that never came about has: the target has seen nothing. */
 const NOT_SENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_INVALID_ARG',
 ]);
@@ -161,7 +159,7 @@ export class Forwarder {
       const headers = handedBack(answer.headers, method === 'HEAD');
       return { kind: 'answered', status: answer.statusCode, headers, body: answer.body };
     } catch (error) {
-      return { kind: 'failed', sent: !NOT_SENT.has(errorCodeOf(error)), reason: messageOf(error) };
+      return { kind: 'failed', sent: !neverSent(error), reason: messageOf(error) };
     }
   }
 
@@ -182,6 +180,12 @@ export class Forwarder {
     }
     return headers;
   }
+}
+
+/** Whether the target of a request that failed so can have seen nothing of it. An established connection may end with `EHOSTUNREACH` and such as well, when the request is out: there what was called tells. */
+export function neverSent(error: unknown): boolean {
+  if (NOT_SENT.has(errorCodeOf(error))) return true;
+  return error instanceof Error && 'syscall' in error && error.syscall === 'connect';
 }
 
 async function collect(body: Readable): Promise<Buffer> {

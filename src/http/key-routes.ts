@@ -1,5 +1,5 @@
 import { defined } from '../base/assert.ts';
-import { type Command, isWrite, type Operation, operationsOf } from '../protocol/command.ts';
+import { type Command, isWrite, type Operation, type Outcome, operationsOf } from '../protocol/command.ts';
 import type { Limits } from '../protocol/topology.ts';
 import type { NodeService } from '../runtime/node-service.ts';
 import { answerOf, answerValue, batchResults, replayHeaders, resultsOf } from './answers.ts';
@@ -12,8 +12,12 @@ import { answerPage, pageQueryOf, prefixOf } from './keys.ts';
 import { routeTo } from './operations.ts';
 import { readable } from './pages.ts';
 import { BY, TTL } from './parameters.ts';
+import { Refusal } from './problem.ts';
 import { conditionOf, keyOf, refuseConditions, requestIdOf } from './request.ts';
 import { checkContentType, valueFrom } from './value-format.ts';
+
+/** What the values that a batch reads may weigh together, in bytes: a node that writes an answer out does nothing else meanwhile. */
+const BATCH_VALUES_BYTES_MAX = 16_777_216;
 
 /** What the routes of a node that speak of keys are made of. */
 export interface KeyRouteParts {
@@ -37,6 +41,21 @@ export function keyRoutes(parts: KeyRouteParts): readonly Route[] {
     routeTo('/export', { GET: routes.export.bind(routes) }),
     routeTo('/batch', { POST: routes.batch.bind(routes) }),
   ];
+}
+
+/** @throws Refusal BATCH_TOO_LARGE when the values that a batch reads are more than it may have. */
+function refuseLarge(outcome: Outcome): void {
+  if (outcome.kind !== 'done') return;
+  let bytes = 0;
+  for (const result of outcome.results) {
+    if (result.kind === 'got') bytes += result.record?.value.bytes.length ?? 0;
+  }
+  if (bytes <= BATCH_VALUES_BYTES_MAX) return;
+  throw new Refusal(
+    'BATCH_TOO_LARGE',
+    `the values that it reads have ${bytes} bytes together, and may have ${BATCH_VALUES_BYTES_MAX}; ask for fewer keys at a time`,
+    { members: { limit: BATCH_VALUES_BYTES_MAX } },
+  );
 }
 
 class KeyRoutes {
@@ -130,8 +149,11 @@ class KeyRoutes {
       exchange.json(200, { results }, replayHeaders(replayed));
     };
     if (!operations.some(isWrite)) {
-      const here = (): void =>
-        answer({ outcome: this.#service.readBatch(operations, { atomic }), replayed: false }, command);
+      const here = (): void => {
+        const outcome = this.#service.readBatch(operations, { atomic });
+        refuseLarge(outcome);
+        answer({ outcome, replayed: false }, command);
+      };
       const keys = operations.map(({ key }) => key);
       return await this.#dispatch.read(exchange, here, { keys, body });
     }
