@@ -59,7 +59,7 @@ startChain({ nodes: 1 }).then(async (chain) => {
 END
   claim "required under Node $1 it works" [ "$(node use.cjs)" = '41 42' ]
   claim "its command line works under Node $1" [ "$(npx catena --version)" = "$(node -p 'require("catena/package.json").version')" ]
-  claim "catena up runs the chain that came with it under Node $1" up_serves
+  claim "under Node $1 catena up runs the chain that came with it, and the program of the README says what it should" up_serves
   cat > use.mts << 'END'
 import { connect, type Change, type Item, PreconditionFailed } from 'catena';
 const db = connect('http://localhost:4466');
@@ -91,9 +91,14 @@ up_serves() {
     sleep 0.2
     curl -s -f -L -o /dev/null -X PUT -d here http://localhost:4467/set/try && answer=$(curl -s -L http://localhost:4468/get/try)
   done
+  # The program of the README, as printed, and what is said there that it prints.
+  sed -n '/^## From a program/,/^## The topology/{/^```js/,/^```/{/^```/d;p;};}' "$project/README.md" > program.mjs
+  node program.mjs > program.out 2>&1 || true
   kill $up
   wait $up || true
   [ "$answer" = '"here"' ] || { cat up.log; return 1; }
+  printf '%s\n' "true { free: false, by: 'Ada' }" "[ '500', '500' ]" '0 1000' > expected.out
+  head -n 3 program.out | diff expected.out - && [ "$(wc -l < program.out)" = 1005 ]
 }
 
 # types_hold RESOLUTION OPTION... FILE
