@@ -19,6 +19,9 @@ test.each([
   { args: ['topology', 'plan', 'x', '--url', 'localhost:4460'], says: 'http://localhost:4460' },
   { args: ['topology', 'apply', 'x', '--if-version', 'last'], says: 'Give a version' },
   { args: ['force', '--url', 'http://localhost:4460'], says: '--survivor' },
+  { args: ['get'], says: "missing required argument 'key'" },
+  { args: ['get', 'key', '--url', 'localhost:4466'], says: 'http://localhost:4466' },
+  { args: ['completion', 'cmd'], says: 'bash, zsh, fish' },
   { args: ['force', '--survivor', 'n2'], says: '--topology FILE or --url URL' },
 ])('wrong usage exits with 2 and says what is wrong: catena $args', async ({ args, says }) => {
   const { code, stdout, stderr } = await catena(args).ends();
@@ -38,26 +41,44 @@ test.each([
   'topology apply',
   'force',
   'doctor',
+  'status',
+  'get',
+  'set',
+  'delete',
+  'increment',
+  'keys',
+  'watch',
+  'export',
+  'import',
+  'completion',
 ])('catena %s --help exits with 0 and prints how it is used', async (command) => {
   const { code, stdout } = await catena([...command.split(' '), '--help'].filter((it) => it !== '')).ends();
   expect(stdout).toContain(`Usage: catena ${command}`.trim());
   expect(code).toBe(0);
 });
 
-test('every command that does something shows an example', async () => {
-  for (const command of [
-    ['up'],
-    ['node'],
-    ['coordinator'],
-    ['topology', 'check'],
-    ['topology', 'plan'],
-    ['topology', 'apply'],
-    ['force'],
-    ['doctor'],
-  ]) {
-    const { stdout } = await catena([...command, '--help']).ends();
-    expect(stdout).toContain(`Example:\n  $ catena ${command.join(' ')}`);
-  }
+test.each([
+  'up',
+  'node',
+  'coordinator',
+  'topology check',
+  'topology plan',
+  'topology apply',
+  'force',
+  'doctor',
+  'status',
+  'get',
+  'set',
+  'delete',
+  'increment',
+  'keys',
+  'watch',
+  'export',
+  'import',
+  'completion',
+])('catena %s --help shows an example', async (command) => {
+  const { stdout } = await catena([...command.split(' '), '--help']).ends();
+  expect(stdout).toContain(`Example:\n  $ catena ${command}`);
 });
 
 test('a variable stands in for an option, and is checked like one', async () => {
