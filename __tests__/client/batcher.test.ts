@@ -142,8 +142,25 @@ test('an operation for which the whole batch is refused rejects its own call; th
     'fulfilled',
   ]);
   expect(settled[1]).toMatchObject({ reason: { name: 'InvalidRequest', code: 'BAD_PARAMETER' } });
-  expect(sizes()).toEqual([5, 4, 3]);
-  expect(new Set(transport.seen.map(({ id }) => id)).size).toBe(3);
+  expect(sizes()).toEqual([5, 1, 2, 1, 1]);
+  expect(new Set(transport.seen.map(({ id }) => id)).size).toBe(5);
+});
+
+test('those that are sound wait for no more than the first refusal, and many that are not cost little', async () => {
+  await over((request) => {
+    const at = operationsIn(request).findIndex(({ key }) => key.startsWith('bad'));
+    return at < 0 ? batchAnswer(request) : problem(400, 'bad-key', { pointer: `/operations/${at}/key` });
+  });
+  const sentWhenDone = keys(10).map(async (key) => {
+    await core.operation(set(key));
+    return transport.seen.length;
+  });
+  const bad = keys(500).map((key) => core.operation(set(`bad ${key}`)));
+  const settled = await Promise.allSettled(bad);
+  expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(new Set(await Promise.all(sentWhenDone))).toEqual(new Set([2]));
+  const sent = sizes().reduce((sum, size) => sum + size, 0);
+  expect(sent).toBeLessThan(510 * 12);
 });
 
 test('a refusal that points at nothing is everybody’s', async () => {

@@ -60,6 +60,11 @@ test.each([
   ['a buffer', new ArrayBuffer(2)],
   ['a map', new Map([['a', 1]])],
   ['a set', new Set([1])],
+  ['a map within', { a: new Map([['b', 1]]) }],
+  ['a set within', [new Set([1])]],
+  ['bytes within', { a: { b: new Uint8Array([1, 2]) } }],
+  ['no bytes within', [new Uint8Array()]],
+  ['a Buffer within', { a: Buffer.from('text') }],
 ])('%s is refused, as it would not come back as it is', (_, value) => {
   expect(() => encodeValue(value as Value)).toThrow(InvalidRequest);
 });
@@ -77,6 +82,11 @@ test.each([
   ['not for JSON', 'text/plain'],
 ])('a content type that is %s is refused', (_, contentType) => {
   expect(() => encodeValue({ a: 1 }, contentType as string)).toThrow(InvalidRequest);
+});
+
+test('what looks like a loss within JSON is none', () => {
+  const value = { a: {}, b: { 0: 1, 1: null }, c: { type: 'Buffer', data: [1] }, d: [] };
+  expect(decodeValue(encodeValue(value))).toEqual(value);
 });
 
 test('null within JSON is no loss', () => {

@@ -117,7 +117,8 @@ describe('a page', () => {
 
   test('that redirects is not followed', async () => {
     const port = await http((_request, response) => {
-      response.writeHead(307, { Location: 'http://n3:4466/get/x' }).end();
+      response.writeHead(307, { Location: 'http://n3:4466/get/x' });
+      response.end();
     });
     expect(await page(port)).toMatchObject({ status: 307, location: 'http://n3:4466/get/x' });
   });

@@ -41,6 +41,8 @@ export class Batcher {
   readonly #batchBytesMax: () => number;
   readonly #lateness = new Lateness((late) => this.#end(late, DEADLINE_PASSED));
   #waiting: Pending[] = [];
+  /** How many of these are settled: they are let go of before they are more than the others. */
+  #settledWaiting = 0;
   #underWay = 0;
   #turnIsDue = false;
   #answerBytesPerOperation = 0;
@@ -65,7 +67,10 @@ export class Batcher {
     operation: BatchOperation,
     { deadline, signal }: { readonly deadline: Deadline; readonly signal: AbortSignal | undefined },
   ): Promise<BatchResult> {
-    const settled = (pending: Pending): void => this.#lateness.remove(pending);
+    const settled = (pending: Pending): void => {
+      this.#lateness.remove(pending);
+      if (pending.sending === null) this.#letGo();
+    };
     const pending = new Pending(operation, { deadline, signal, settled });
     this.#lateness.add(pending);
     this.#waiting.push(pending);
@@ -105,7 +110,17 @@ export class Batcher {
     }
     const taken = this.#waiting.slice(0, count);
     this.#waiting = this.#waiting.slice(count);
-    return taken.filter(({ isSettled }) => !isSettled);
+    const wanted = taken.filter(({ isSettled }) => !isSettled);
+    this.#settledWaiting -= taken.length - wanted.length;
+    return wanted;
+  }
+
+  /** One that waits was settled. While all batches hang, nothing else would end what was given up and what it holds. */
+  #letGo(): void {
+    this.#settledWaiting += 1;
+    if (this.#settledWaiting * 2 <= this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter(({ isSettled }) => !isSettled);
+    this.#settledWaiting = 0;
   }
 
   #operationsMax(): number {
@@ -186,7 +201,11 @@ export class Batcher {
     const wrong = batch[at];
     if (wrong !== undefined) {
       wrong.reject(refusalOf(answer));
-      return await this.#deliverParts([batch.filter((pending) => pending !== wrong)]);
+      // Nodes read in order: what stands before it is sound, and waits for nothing that is wrong behind it. The rest in halves, as
+      // many that are wrong would else each cost a request with nearly all of them.
+      const behind = batch.slice(at + 1);
+      const half = Math.ceil(behind.length / 2);
+      return await this.#deliverParts([batch.slice(0, at), behind.slice(0, half), behind.slice(half)]);
     }
     if (problem !== null && codeOf(problem) === 'BATCH_TOO_LARGE' && batch.length > 1) {
       const half = Math.ceil(batch.length / 2);

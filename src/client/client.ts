@@ -193,7 +193,8 @@ export class Client implements Catena {
           ...(contentType === undefined ? {} : { 'Content-Type': contentType }),
           ...matching(condition),
         },
-        body,
+        // Each try sends the same, whatever the program writes into its buffer meanwhile; `slice` of a Buffer would be no copy.
+        body: typeof body === 'string' ? body : new Uint8Array(body),
       },
       options,
     );

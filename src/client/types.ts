@@ -34,29 +34,29 @@ export interface Item {
 /** What any call may be given. */
 export interface CallOptions {
   /** Gives the call up: it rejects with the signal's reason. A write may still take effect then. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** The call is tried again until this has gone by, in ms; 10,000 unless `connect` was told else. */
-  readonly deadlineMs?: number;
+  readonly deadlineMs?: number | undefined;
 }
 
 /** How a write is to be made. At most one of the conditions. */
 export interface SetOptions extends CallOptions {
   /** Seconds to live, fractions allowed; for ever unless given. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** Of bytes: `application/octet-stream` unless given. Of strings: none unless given. */
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
   /** Only if the key has this version; 0: only if it is absent. */
-  readonly ifVersion?: Version;
+  readonly ifVersion?: Version | undefined;
   /** Only if the key is absent. */
-  readonly ifAbsent?: boolean;
+  readonly ifAbsent?: boolean | undefined;
   /** Only if the key is there. */
-  readonly ifPresent?: boolean;
+  readonly ifPresent?: boolean | undefined;
 }
 
 /** How a delete is to be made. */
 export interface DeleteOptions extends CallOptions {
   /** Only if the key has this version. */
-  readonly ifVersion?: Version;
+  readonly ifVersion?: Version | undefined;
 }
 
 /** What a write gave. */
@@ -75,23 +75,23 @@ export interface Swapped {
 /** Which keys, in the order of their UTF-8 bytes. */
 export interface KeysOptions extends CallOptions {
   /** Those that begin with this; all unless given. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Those behind this one. */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** How many are asked for at a time, 1 to 1000; 500 unless given. */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
 }
 
 /** Which changes. */
 export interface WatchOptions {
   /** Of keys that begin with this; all unless given. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Those after this version; those from now on unless given. */
-  readonly since?: Version;
+  readonly since?: Version | undefined;
   /** Ends the watch: the iterator is done. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** A stream on which nothing comes for so long, not even the server's sign of life every 15 s, is taken for lost, in ms; 40,000 unless given. */
-  readonly silenceMs?: number;
+  readonly silenceMs?: number | undefined;
 }
 
 /** A change that is committed. */
@@ -148,14 +148,14 @@ export interface Catena {
   /** Up to 1000 keys, all of them or none, at one instant. @returns their version; 0 when none is given. */
   setMany(
     entries: Readonly<Record<string, Value>> | Iterable<readonly [string, Value]>,
-    options?: CallOptions & { readonly ttl?: number },
+    options?: CallOptions & { readonly ttl?: number | undefined },
   ): Promise<Version>;
   /** Sets the key if it has this version (0: is absent), and says whether it did. */
   checkAndSet(
     key: string,
     expected: Version,
     value: Value,
-    options?: CallOptions & { readonly ttl?: number; readonly contentType?: string },
+    options?: CallOptions & { readonly ttl?: number | undefined; readonly contentType?: string | undefined },
   ): Promise<Swapped>;
   /** @returns whether it was there. @throws PreconditionFailed when its condition does not hold. */
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
@@ -186,13 +186,13 @@ export interface Batch<Results extends readonly unknown[]> {
     key: string,
     value: Value,
     options?: {
-      readonly ttl?: number;
-      readonly contentType?: string;
-      readonly ifVersion?: Version;
-      readonly ifAbsent?: boolean;
+      readonly ttl?: number | undefined;
+      readonly contentType?: string | undefined;
+      readonly ifVersion?: Version | undefined;
+      readonly ifAbsent?: boolean | undefined;
     },
   ): Batch<[...Results, Written]>;
-  delete(key: string, options?: { readonly ifVersion?: Version }): Batch<[...Results, boolean]>;
+  delete(key: string, options?: { readonly ifVersion?: Version | undefined }): Batch<[...Results, boolean]>;
   increment(key: string, by?: number): Batch<[...Results, number]>;
   expire(key: string, ttl: number | null): Batch<[...Results, undefined]>;
   /** Holds if the key has this version (0: is absent). */

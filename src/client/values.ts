@@ -9,6 +9,12 @@ type Kind = 'json' | 'text' | 'raw';
 const JSON_TYPE = 'application/json';
 const BYTES_TYPE = 'application/octet-stream';
 
+/**
+ * What `JSON.stringify` makes of what JSON can't say: null of NaN, {} of a Map, numbered members of bytes, an object of a Buffer. Only then
+ * is there something to look for.
+ */
+const MAY_BE_LOST = /null|\{\}|\{"0":|"type":"Buffer"/;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -121,13 +127,14 @@ function jsonOf(value: unknown): string {
       `the value is ${shown(value)}, which JSON has no words for: give a string, a Uint8Array or JSON; delete removes a key`,
     );
   }
-  // What JSON can't say, such as NaN, becomes null in it: only then is there something to look for.
-  if (text.includes('null')) JSON.stringify(value, refuseLost);
+  if (MAY_BE_LOST.test(text)) JSON.stringify(value, refuseLost);
   return text;
 }
 
-/** A replacer that throws at what `JSON.stringify` would make `null` of in silence. */
+/** A replacer that throws at what `JSON.stringify` would make something else of in silence. */
 function refuseLost(this: unknown, name: string, member: unknown): unknown {
+  // As it was before its `toJSON`, which a Buffer has.
+  refuseFlattened((this as Readonly<Record<string, unknown>>)[name], `${JSON.stringify(name)} in the value`);
   const lost =
     (typeof member === 'number' && !Number.isFinite(member)) ||
     (Array.isArray(this) && ['undefined', 'function', 'symbol'].includes(typeof member));
