@@ -138,7 +138,6 @@ tour() {
   run 'docker compose stop'
   stop_ms=$(($(now_ms) - started))
   ended_in_order
-  [ $stop_ms -lt 5000 ] || fail "stopping took $(seconds $stop_ms), and should take less than 5 s"
   run 'docker compose up -d --wait'
   writes_go_on
   end_load
@@ -258,6 +257,7 @@ longest_gaps() {
   ' "$work/gaps" "$work/acknowledged"
 }
 
+# A process that does not end in order within 5 s of the signal ends itself with another code.
 ended_in_order() {
   local each
   for each in node-1 node-2 node-3 node-4 coordinator; do
