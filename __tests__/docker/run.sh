@@ -26,7 +26,7 @@ image_is_as_said() {
 
 tour_with_clocks_apart() {
   local library each off
-  library=$(ls /usr/lib/*/faketime/libfaketime.so.1 2> /dev/null | head -n 1)
+  library=$(ls /usr/lib/*/faketime/libfaketime.so.1 2> /dev/null | head -n 1 || true)
   if [ -z "$library" ]; then
     echo 'NOT DONE: the tour with clocks an hour apart, as libfaketime is not installed'
     return

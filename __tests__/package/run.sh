@@ -83,22 +83,30 @@ END
   done
 }
 
+# A chain that somebody runs here must not be written to.
 up_serves() {
-  local up until=$((SECONDS + 60)) answer=''
+  if curl -s -o /dev/null http://localhost:4466/ || curl -s -o /dev/null http://localhost:4460/; then
+    echo 'something answers on port 4466 or 4460: stop it first (npm start? another test?)'
+    return 1
+  fi
+  local up until=$((SECONDS + 60)) answer='' run otherwise=''
   catena up --json > up.log 2>&1 &
   up=$!
   while [ "$answer" != '"here"' ] && [ $SECONDS -lt $until ]; do
     sleep 0.2
     curl -s -f -L -o /dev/null -X PUT -d here http://localhost:4467/set/try && answer=$(curl -s -L http://localhost:4468/get/try)
   done
-  # The program of the README, as printed, and what is said there that it prints.
+  # The program of the README, as printed, and what is said there that it prints: also when it is run once more.
   sed -n '/^## From a program/,/^## The topology/{/^```js/,/^```/{/^```/d;p;};}' "$project/README.md" > program.mjs
-  node program.mjs > program.out 2>&1 || true
+  printf '%s\n' "true { free: false, by: 'Ada' }" "[ '500', '500' ]" '0 1000' > expected.out
+  for run in first second; do
+    timeout 60 node program.mjs > program.out 2>&1 && head -n 3 program.out | diff expected.out - && [ "$(wc -l < program.out)" = 1005 ] ||
+      otherwise="$otherwise its $run run says otherwise;"
+  done
   kill $up
   wait $up || true
   [ "$answer" = '"here"' ] || { cat up.log; return 1; }
-  printf '%s\n' "true { free: false, by: 'Ada' }" "[ '500', '500' ]" '0 1000' > expected.out
-  head -n 3 program.out | diff expected.out - && [ "$(wc -l < program.out)" = 1005 ]
+  [ -z "$otherwise" ] || { echo "$otherwise the last one:"; head -n 5 program.out; return 1; }
 }
 
 # types_hold RESOLUTION OPTION... FILE

@@ -148,7 +148,7 @@ function refuseLost(this: unknown, name: string, member: unknown): unknown {
 
 /** By its name: one from another realm (a frame, a sandbox of tests) is none of ours by `instanceof`. */
 function isBytes(value: unknown): value is Uint8Array {
-  return ArrayBuffer.isView(value) && value[Symbol.toStringTag as never] === 'Uint8Array';
+  return Object.prototype.toString.call(value) === '[object Uint8Array]' && ArrayBuffer.isView(value);
 }
 
 /** What would come back as `{}`, or as numbers by name. */
